@@ -1,0 +1,49 @@
+# Every target sets up .venv/ first, from pyproject.toml and the versions in requirements.lock.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# The demo's own settings: second candles, a quick cross, a short throttle, so that a minute has something to see.
+DEMO := LAP_DURATION=1 LAP_SEED=7 LAP_INTERVAL=1s LAP_STRATEGY_PARAMS=fast=3,slow=8 \
+	LAP_MIN_TRADE_INTERVAL_SEC=3 LAP_STOP_BPS=8 LAP_MAX_CONSECUTIVE_LOSSES=50
+
+.PHONY: help demo run test gates format lock clean
+
+help:
+	@echo "make demo   a one-minute session against the simulated exchange"
+	@echo "make run    a session on Bitunix's live public data (honcho start)"
+	@echo "make test   all gates and tests"
+	@echo "make gates  ruff, mypy, import contracts"
+	@echo "make format let ruff format the code"
+	@echo "make lock   write the installed versions to requirements.lock"
+
+.venv/.ready: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable . --group dev
+	touch $@
+
+demo: .venv/.ready
+	$(DEMO) honcho start -f Procfile.demo
+
+run: .venv/.ready
+	honcho start
+
+test: gates
+	$(BIN)/python -m pytest
+
+gates: .venv/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: .venv/.ready
+	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+
+clean:
+	rm -rf .venv dist build runs logs .lap
