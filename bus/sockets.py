@@ -1,0 +1,300 @@
+"""The pyzmq adapters: TCP on loopback, CURVE always on, one frame a message, every wait bounded.
+
+Rules of this file: sockets never cross threads; every socket has an explicit linger and limits; what binds enforces
+its ZAP domain, so that a peer without the key gets nothing in and nothing out even while no authenticator runs
+(libzmq's CURVE fails open without one); malformed frames are counted in `malformed` and dropped.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic_ns
+from typing import Final
+
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+from zmq.utils.monitor import recv_monitor_message
+
+from bus import codec
+from bus.codec import Envelope
+from bus.errors import BusError, MalformedFrameError
+from bus.messages import Candle, Funding, Message, Quote, Trade
+from bus.topics import NAMES, SEPARATOR
+
+DOMAIN: Final = "laptop-agents"
+HIGH_WATER_MARK: Final = 100_000
+"""Frames queued per peer before a publisher drops; some 10 MB of quotes."""
+MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
+"""A larger frame ends its sender's connection. The largest of ours, a page of events, stays under 1 MB."""
+BATCH: Final = 2_000
+"""Frames taken from a socket in one go, so that the loop always comes round to its beat."""
+LINGER_MS: Final = 500
+
+
+class PortTakenError(BusError):
+    """A port of the session is in use by somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The session's one CURVE key pair, Z85 text; whoever holds it is a peer."""
+
+    public: bytes
+    secret: bytes = field(repr=False)
+
+
+def new_keys() -> Keys:
+    """Return a fresh key pair."""
+    public, secret = zmq.curve_keypair()
+    return Keys(public, secret)
+
+
+class _Listener:
+    """Takes what has arrived at a socket, without waiting; counts and drops what is no message."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]") -> None:
+        self.socket = socket
+        self.malformed = 0
+
+    def _arrived(self) -> Iterator[list[bytes]]:
+        for _ in range(BATCH):
+            try:
+                yield self.socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                return
+
+    def _decoded(self, parts: list[bytes]) -> Envelope | None:
+        try:
+            return codec.decode(parts[-1])
+        except MalformedFrameError:
+            self.malformed += 1
+            return None
+
+
+class _Speaker(_Listener):
+    """Also sends, numbering what it says 1, 2, 3 ... per epoch."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]", source: str, epoch: int) -> None:
+        super().__init__(socket)
+        self._source = source
+        self._epoch = epoch
+        self._seq = 0
+
+    def _frame(self, message: Message) -> bytes:
+        self._seq += 1
+        return codec.encode(message, self._source, self._epoch, self._seq, monotonic_ns())
+
+
+class Publisher(_Speaker):
+    """The one writer of a service's topics (XPUB). Market events go under their own `seq`."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]", source: str, epoch: int) -> None:
+        super().__init__(socket, source, epoch)
+        self.subscribed: set[bytes] = set()
+
+    def send(self, message: Message) -> None:
+        """Publish a message. Never waits: what a slow listener can not take is dropped for it, a gap it can see."""
+        if isinstance(message, Quote | Trade | Candle | Funding):
+            frame = codec.encode(message, self._source, self._epoch, message.seq, monotonic_ns())
+        else:
+            frame = self._frame(message)
+        self.socket.send(frame, zmq.DONTWAIT)
+
+    def send_all(self, messages: Iterable[Message]) -> None:
+        """Publish messages in order."""
+        for message in messages:
+            self.send(message)
+
+    def receive(self) -> list[Message]:
+        """Note who subscribed; return nothing. Anything else that arrives here is counted and dropped."""
+        for parts in self._arrived():
+            frame = parts[0]
+            if frame[:1] == b"\x01" and len(parts) == 1:
+                self.subscribed.add(frame[1:])
+            elif frame[:1] == b"\x00" and len(parts) == 1:
+                self.subscribed.discard(frame[1:])
+            else:
+                self.malformed += 1
+        return []
+
+    def has_subscriber(self, message: type[Message]) -> bool:
+        """Whether somebody listens to this class."""
+        topic = NAMES[message].encode() + SEPARATOR
+        return any(topic.startswith(prefix) for prefix in self.subscribed)
+
+
+class Subscriber(_Listener):
+    """A listener on one service's publisher (SUB)."""
+
+    def receive_envelopes(self) -> list[Envelope]:
+        """Return what has arrived, with its headers."""
+        return [envelope for parts in self._arrived() if (envelope := self._decoded(parts))]
+
+    def receive(self) -> list[Message]:
+        """Return the messages that have arrived."""
+        return [envelope.message for envelope in self.receive_envelopes()]
+
+
+class Server(_Speaker):
+    """The answering end of a request socket (ROUTER)."""
+
+    def receive(self) -> list[tuple[bytes, Message]]:
+        """Return what has arrived, each with the peer to answer."""
+        return [(parts[0], envelope.message) for parts in self._arrived() if (envelope := self._decoded(parts))]
+
+    def send(self, peer: bytes, message: Message) -> bool:
+        """Send to a peer; false when it is gone or does not take anything."""
+        try:
+            self.socket.send_multipart([peer, self._frame(message)], zmq.DONTWAIT)
+        except zmq.ZMQError as error:
+            if error.errno in {zmq.EHOSTUNREACH, zmq.EAGAIN}:
+                return False
+            raise
+        return True
+
+
+class Client(_Speaker):
+    """The asking end of a request socket (DEALER)."""
+
+    def send(self, message: Message) -> bool:
+        """Send a message; false when the other end has taken nothing for so long that the queue is full."""
+        try:
+            self.socket.send(self._frame(message), zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
+
+    def receive(self) -> list[Message]:
+        """Return the messages that have arrived."""
+        return [envelope.message for parts in self._arrived() if (envelope := self._decoded(parts))]
+
+
+class Connections:
+    """Tells when a client has reached its server (again): the moment to say hello."""
+
+    def __init__(self, socket: "zmq.Socket[bytes]") -> None:
+        self.socket = socket
+        self.malformed = 0
+
+    def receive(self) -> list[int]:
+        """Return an item per connection made since the last look."""
+        made = []
+        for _ in range(BATCH):
+            try:
+                made.append(recv_monitor_message(self.socket, zmq.DONTWAIT)["event"])
+            except zmq.Again:
+                break
+        return made
+
+
+class _OneKey:
+    """The allow-list of one: a peer must own the session's key pair."""
+
+    def __init__(self, public: bytes) -> None:
+        self._public = public
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        return domain == DOMAIN and key == self._public
+
+
+class Bus:
+    """A process's context and the sockets it opens in it.
+
+    Args:
+        keys: the session's key pair.
+        source: the service's name, written into every header.
+        epoch: the service's incarnation, written into every header.
+        authenticate: false leaves the authenticator out; nobody gets in then.
+    """
+
+    def __init__(self, keys: Keys, source: str, epoch: int, *, authenticate: bool = True) -> None:
+        self._context = zmq.Context()
+        self._keys = keys
+        self._source = source
+        self._epoch = epoch
+        self._sockets: list[zmq.Socket[bytes]] = []
+        self._authenticator = self._start_authenticator() if authenticate else None
+
+    def publisher(self, port: int) -> Publisher:
+        """Bind a service's publisher.
+
+        Raises:
+            PortTakenError: somebody else listens there.
+        """
+        socket = self._socket(zmq.XPUB)
+        socket.setsockopt(zmq.XPUB_VERBOSE, 1)
+        self._bind(socket, port)
+        return Publisher(socket, self._source, self._epoch)
+
+    def subscriber(self, port: int, topics: Iterable[type[Message]]) -> Subscriber:
+        """Listen to some topics of one publisher; it need not be there yet."""
+        socket = self._socket(zmq.SUB)
+        for message in topics:
+            socket.setsockopt(zmq.SUBSCRIBE, NAMES[message].encode() + SEPARATOR)
+        self._connect(socket, port)
+        return Subscriber(socket)
+
+    def server(self, port: int) -> Server:
+        """Bind a request socket.
+
+        Raises:
+            PortTakenError: somebody else listens there.
+        """
+        socket = self._socket(zmq.ROUTER)
+        socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._bind(socket, port)
+        return Server(socket, self._source, self._epoch)
+
+    def client(self, port: int) -> Client:
+        """Connect to a request socket; it need not be there yet."""
+        socket = self._socket(zmq.DEALER)
+        self._connect(socket, port)
+        return Client(socket, self._source, self._epoch)
+
+    def connections(self, client: Client) -> Connections:
+        """Watch a client's connections."""
+        socket = client.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        socket.setsockopt(zmq.LINGER, 0)
+        self._sockets.append(socket)
+        return Connections(socket)
+
+    def close(self) -> None:
+        """Close everything within about `LINGER_MS`."""
+        for socket in self._sockets:
+            socket.close()
+        if self._authenticator is not None:
+            self._authenticator.stop()
+        self._context.term()
+
+    def _start_authenticator(self) -> ThreadAuthenticator:
+        authenticator = ThreadAuthenticator(self._context)
+        authenticator.start()
+        authenticator.configure_curve_callback(DOMAIN, _OneKey(self._keys.public))
+        return authenticator
+
+    def _socket(self, kind: int) -> "zmq.Socket[bytes]":
+        socket = self._context.socket(kind)
+        socket.setsockopt(zmq.LINGER, LINGER_MS)
+        socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
+        socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        socket.setsockopt(zmq.RECONNECT_IVL, 20)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+        socket.curve_publickey = self._keys.public
+        socket.curve_secretkey = self._keys.secret
+        self._sockets.append(socket)
+        return socket
+
+    def _bind(self, socket: "zmq.Socket[bytes]", port: int) -> None:
+        socket.curve_server = True
+        socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN.encode())
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        try:
+            socket.bind(f"tcp://127.0.0.1:{port}")
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EADDRINUSE:
+                raise PortTakenError(f"port {port} is taken by another program") from None
+            raise
+
+    def _connect(self, socket: "zmq.Socket[bytes]", port: int) -> None:
+        socket.curve_serverkey = self._keys.public
+        socket.connect(f"tcp://127.0.0.1:{port}")

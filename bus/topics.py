@@ -1,0 +1,69 @@
+"""Which message travels under which topic, and who alone may write it.
+
+A topic is written by exactly one service; `""` as a writer marks what every service writes of itself, `"rpc"` what
+travels on a request socket and is never published. The endpoint of a service's publisher is the port of that name in
+the session's `ports`; `feed_rpc` and `broker_rpc` are the two request sockets.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from bus import messages as m
+
+SEPARATOR: Final = b"|"
+SCHEMA_VERSION: Final = 1
+
+SERVICES: Final = ("feed", "strategy", "broker", "monitor")
+"""The services of every session, in the order in which they are shown."""
+
+PORTS: Final = ("feed", "feed_rpc", "strategy", "broker", "broker_rpc", "monitor", "exchange")
+"""The names of a session's ports, in the order in which they are given out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A row of the table: its name on the wire, the class it carries, and its one writer."""
+
+    name: str
+    message: type[m.Message]
+    writer: str
+
+
+TABLE: Final = (
+    Topic("quote", m.Quote, "feed"),
+    Topic("trade", m.Trade, "feed"),
+    Topic("candle", m.Candle, "feed"),
+    Topic("funding", m.Funding, "feed"),
+    Topic("info", m.StreamInfo, "rpc"),
+    Topic("feed_status", m.FeedStatus, "feed"),
+    Topic("info_request", m.InfoRequest, "rpc"),
+    Topic("events_request", m.EventsRequest, "rpc"),
+    Topic("events_page", m.EventsPage, "rpc"),
+    Topic("decide", m.Decide, "rpc"),
+    Topic("decision", m.Decision, "rpc"),
+    Topic("strategy_hello", m.StrategyHello, "rpc"),
+    Topic("recall", m.Recall, "rpc"),
+    Topic("signal", m.Signal, "rpc"),
+    Topic("account", m.Account, "rpc"),
+    Topic("order_accepted", m.OrderAccepted, "broker"),
+    Topic("order_rejected", m.OrderRejected, "broker"),
+    Topic("order_resting", m.OrderResting, "broker"),
+    Topic("order_cancelled", m.OrderCancelled, "broker"),
+    Topic("fill", m.Fill, "broker"),
+    Topic("trade_closed", m.TradeClosed, "broker"),
+    Topic("funding_paid", m.FundingPaid, "broker"),
+    Topic("breaker_tripped", m.BreakerTripped, "broker"),
+    Topic("entries_halted", m.EntriesHalted, "broker"),
+    Topic("decision_timed_out", m.DecisionTimedOut, "broker"),
+    Topic("decision_taken", m.DecisionTaken, "broker"),
+    Topic("session_closed", m.SessionClosed, "broker"),
+    Topic("broker_status", m.BrokerStatus, "broker"),
+    Topic("heartbeat", m.Heartbeat, ""),
+    Topic("notice", m.Notice, ""),
+    Topic("shutdown", m.Shutdown, "monitor"),
+)
+
+NAMES: Final = {topic.message: topic.name for topic in TABLE}
+CLASSES: Final = {topic.name: topic.message for topic in TABLE}
+MARKET: Final = frozenset({"quote", "trade", "candle", "funding"})
+"""Topics of the market stream: recorded, with a `seq` of their own that survives the feed's restarts."""

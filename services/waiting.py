@@ -1,0 +1,87 @@
+"""Bounded waiting for facts that nobody announces (a file, a lock, a process), and small atomic files."""
+
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from services.clock import monotonic_ms
+
+_NEVER = threading.Event()
+
+
+def pause(ms: float) -> None:
+    """Let some milliseconds pass between two looks at the same thing."""
+    _NEVER.wait(ms / 1000)
+
+
+def wait_until(holds: Callable[[], bool], timeout_ms: int, every_ms: float = 20) -> bool:
+    """Look until something holds, at most `timeout_ms`; return whether it did."""
+    deadline = monotonic_ms() + timeout_ms
+    while not holds():
+        if monotonic_ms() >= deadline:
+            return False
+        pause(every_ms)
+    return True
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Replace a file as a whole: readers see the old one or the new one.
+
+    Raises:
+        OSError: the disk is full, the directory is gone or not writable.
+    """
+    temp = _temp(path, data)
+    try:
+        _replace(temp, path)
+    except OSError:
+        temp.unlink(missing_ok=True)
+        raise
+
+
+def write_first(path: Path, data: bytes) -> bool:
+    """Create a file as a whole unless it exists; of several writers exactly one succeeds and learns so."""
+    temp = _temp(path, data)
+    try:
+        os.link(temp, path)
+    except FileExistsError:
+        return False
+    finally:
+        temp.unlink(missing_ok=True)
+    return True
+
+
+def read_json(path: Path) -> Any:
+    """Return a JSON file's content, or None when it is absent or no JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _temp(path: Path, data: bytes) -> Path:
+    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return Path(name)
+
+
+def _replace(temp: Path, path: Path) -> None:
+    """`os.replace` fails on Windows while a reader has the file open; readers are quick."""
+    for _ in range(50):
+        try:
+            temp.replace(path)
+        except PermissionError:
+            if os.name != "nt":
+                raise
+            pause(10)
+        else:
+            return
+    temp.replace(path)

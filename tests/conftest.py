@@ -1,0 +1,26 @@
+"""Fixtures of all tests."""
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from processes import Desk, desk_in
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A working directory of its own; whatever was started in it ends with the test."""
+    yield from desk_in(tmp_path)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+    call: pytest.CallInfo[None],  # noqa: ARG001 - pytest's name
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what a failed test's processes had to say."""
+    report = yield
+    found = getattr(item, "funcargs", {}).get("desk")
+    if report.when == "call" and report.failed and found is not None:
+        report.sections.append(("processes", found.show()))
+    return report
