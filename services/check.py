@@ -1,0 +1,111 @@
+"""The rows of `lap check`: settings with their origins, the session's surroundings, and with `--online` the source.
+
+Looks, and leaves nothing behind: no lock is taken, no directory made. Each row that is not well says in one sentence
+what to do.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.check_online import check_source
+from services.settings import Resolved, describe
+
+LEAST_FREE_MB = 200
+
+Running = Callable[[], str]
+"""Says which session runs on the state directory, in words; empty when there is none."""
+LoadStrategy = Callable[[Mapping[str, Any]], str]
+"""Loads the strategy of these settings; says what is wrong with it, empty when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRow:
+    """One thing looked at. `origin` is where its value comes from; `advice` is empty when it is `ok`."""
+
+    name: str
+    value: str
+    origin: str
+    ok: bool
+    advice: str = ""
+
+
+def run_checks(
+    resolved: Resolved, cwd: Path, online: bool, *, running: Running, load_strategy: LoadStrategy
+) -> list[CheckRow]:
+    """Look at everything a session needs.
+
+    Args:
+        resolved: The settings; those that can not be resolved never get here.
+        cwd: The working directory.
+        online: Whether to ask the source; may take some 30 s when it does not answer.
+        running: Tells of a session on the same state directory.
+        load_strategy: Tries the strategy.
+
+    Returns:
+        One row for each setting, then the surroundings, then the source.
+    """
+    rows = [CheckRow(row.name, row.value, row.origin, ok=True) for row in describe(resolved)]
+    rows += [
+        _writable(name, cwd / resolved.values[name], resolved.origins[name])
+        for name in ("state_dir", "log_dir", "runs_dir")
+    ]
+    rows.append(_free_space(cwd / resolved.values["runs_dir"], resolved.origins["runs_dir"]))
+    rows.append(_kill_file(cwd / resolved.values["kill_file"], resolved.origins["kill_file"]))
+    rows.append(_no_session(running()))
+    rows.append(_strategy(resolved, load_strategy))
+    if online:
+        rows += [
+            CheckRow(found.name, found.value, resolved.origins["source"], found.ok, found.advice)
+            for found in check_source(resolved.values)
+        ]
+    return rows
+
+
+def _nearest_directory(path: Path) -> Path:
+    """The path itself, or the part of it that exists: what is missing would be made there."""
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def _writable(setting: str, path: Path, origin: str) -> CheckRow:
+    name = f"{setting} is writable"
+    place = _nearest_directory(path)
+    if not place.is_dir():
+        return CheckRow(name, str(path), origin, ok=False, advice=f"{place} is a file; move it or set {setting}.")
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".lap-check-"):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        advice = f"Nothing can be written into {place} ({reason}); change its rights or set {setting}."
+        return CheckRow(name, str(path), origin, ok=False, advice=advice)
+    return CheckRow(name, str(path), origin, ok=True)
+
+
+def _free_space(path: Path, origin: str) -> CheckRow:
+    free_mb = shutil.disk_usage(_nearest_directory(path)).free // 1_000_000
+    enough = free_mb >= LEAST_FREE_MB
+    advice = "" if enough else f"A session records what it sees; free at least {LEAST_FREE_MB} MB or set runs_dir."
+    return CheckRow("free space", f"{free_mb} MB", origin, enough, advice)
+
+
+def _kill_file(path: Path, origin: str) -> CheckRow:
+    if path.exists():
+        advice = f"A session would refuse to start; delete {path} to go on."
+        return CheckRow("kill file is absent", f"{path} is there", origin, ok=False, advice=advice)
+    return CheckRow("kill file is absent", str(path), origin, ok=True)
+
+
+def _no_session(running: str) -> CheckRow:
+    advice = "End it with 'lap kill', or start yours in a directory of its own." if running else ""
+    return CheckRow("no session is running", running or "none", "", not running, advice)
+
+
+def _strategy(resolved: Resolved, load_strategy: LoadStrategy) -> CheckRow:
+    problem = load_strategy(resolved.values)
+    advice = f"{problem.rstrip('.')}; correct strategy or strategy_params." if problem else ""
+    value = str(resolved.values["strategy"])
+    return CheckRow("strategy loads", value, resolved.origins["strategy"], not problem, advice)

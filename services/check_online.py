@@ -1,0 +1,200 @@
+"""Does the source answer? DNS, TCP and TLS, REST candles, the clocks, and first data on the WebSocket.
+
+Touches the network, once, for `lap check --online`; what comes back is looked at, never believed.
+"""
+
+import json
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import SplitResult, urlencode, urlsplit
+
+import websocket
+
+from services.clock import monotonic_ms, wall_ms
+
+TIMEOUT_MS = 10_000
+CLOCK_TOLERANCE_MS = 5_000
+CHANNELS = ("trade", "depth_book1")
+_MOST_BYTES = 1_000_000
+# urllib's own name is refused with 403
+_HEADERS = {"User-Agent": "Mozilla/5.0 (laptop-agents)", "Accept": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one question to the source gave."""
+
+    name: str
+    value: str
+    ok: bool
+    advice: str = ""
+
+
+class _UnreachableError(Exception):
+    """The endpoint can not be reached; later questions to it are pointless."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.advice)
+        self.finding = finding
+
+
+def check_source(settings: Mapping[str, Any]) -> list[Finding]:
+    """Ask the session's source whether it answers; takes up to some 30 s.
+
+    Only `bitunix` is away from this machine; for other sources there is nothing to ask.
+    """
+    if settings["source"] != "bitunix":
+        return [Finding("source answers", f"{settings['source']} is on this machine", ok=True)]
+    return [*_ask_rest(settings), *_ask_websocket(settings)]
+
+
+def _ask_rest(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    url = urlsplit(settings["bitunix_rest_url"])
+    try:
+        yield from _reach("REST", "bitunix_rest_url", url)
+        body, date = _get_candles(url, settings["symbol"])
+    except _UnreachableError as error:
+        yield error.finding
+        return
+    yield _candles(body, settings["symbol"])
+    yield _clock(date, wall_ms())
+
+
+def _ask_websocket(settings: Mapping[str, Any]) -> Iterator[Finding]:
+    url = settings["bitunix_ws_url"]
+    try:
+        yield from _reach("WebSocket", "bitunix_ws_url", urlsplit(url))
+        waited_ms = _first_data(url, settings["symbol"])
+    except _UnreachableError as error:
+        yield error.finding
+        return
+    for channel in CHANNELS:
+        name = f"WebSocket data on {channel}"
+        if channel in waited_ms:
+            yield Finding(name, f"after {waited_ms[channel]} ms", ok=True)
+        else:
+            advice = f"Check that {settings['symbol']} is traded there, or try again when the market is less quiet."
+            yield Finding(name, f"none in {TIMEOUT_MS // 1000} s", ok=False, advice=advice)
+
+
+def _reach(kind: str, setting: str, url: SplitResult) -> Iterator[Finding]:
+    """DNS, then TCP (and TLS). Behind a proxy neither is ours to do."""
+    host, secure = url.hostname or "", url.scheme in {"https", "wss"}
+    if urllib.request.getproxies().get("https" if secure else "http") and not urllib.request.proxy_bypass(host):
+        yield Finding(f"{kind} route", "through the proxy of the environment", ok=True)
+        return
+    port = url.port or (443 if secure else 80)
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]
+    except (OSError, UnicodeError) as error:
+        advice = f"The name {host} is not known ({_reason(error)}); check the network, DNS and {setting}."
+        raise _UnreachableError(Finding(f"{kind} DNS", host, ok=False, advice=advice)) from None
+    yield Finding(f"{kind} DNS", f"{host} is {address}", ok=True)
+    yield _connect(kind, host, port, secure)
+
+
+def _connect(kind: str, host: str, port: int, secure: bool) -> Finding:
+    name = f"{kind} TCP and TLS" if secure else f"{kind} TCP"
+    started = monotonic_ms()
+    try:
+        with socket.create_connection((host, port), timeout=TIMEOUT_MS / 1000) as plain:
+            if secure:
+                with ssl.create_default_context().wrap_socket(plain, server_hostname=host):
+                    pass
+    except ssl.SSLCertVerificationError as error:
+        advice = f"The certificate of {host} is not trusted ({error.verify_message}); look for an intercepting proxy."
+        raise _UnreachableError(Finding(name, f"{host}:{port}", ok=False, advice=advice)) from None
+    except OSError as error:
+        advice = f"No connection to {host}:{port} ({_reason(error)}); check the network and the firewall."
+        raise _UnreachableError(Finding(name, f"{host}:{port}", ok=False, advice=advice)) from None
+    return Finding(name, f"{host}:{port} in {monotonic_ms() - started} ms", ok=True)
+
+
+def _get_candles(url: SplitResult, symbol: str) -> tuple[bytes, str]:
+    """The body of a request for one candle, and the server's `Date` header."""
+    query = urlencode({"symbol": symbol, "interval": "1m", "limit": 1})
+    target = f"{url.geturl().rstrip('/')}/api/v1/futures/market/kline?{query}"
+    request = urllib.request.Request(target, headers=_HEADERS)  # noqa: S310 - the setting allows http(s) alone
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_MS / 1000) as answer:  # noqa: S310
+            return answer.read(_MOST_BYTES), answer.headers.get("Date") or ""
+    except urllib.error.HTTPError as error:
+        advice = f"The server answered {error.code} {error.reason}; wait a minute if it is 429, else check the URL."
+        raise _UnreachableError(Finding("REST candles", str(error.code), ok=False, advice=advice)) from None
+    except (OSError, ValueError) as error:
+        advice = f"The server did not answer ({_reason(error)}); check bitunix_rest_url."
+        raise _UnreachableError(Finding("REST candles", "no answer", ok=False, advice=advice)) from None
+
+
+def _candles(body: bytes, symbol: str) -> Finding:
+    try:
+        answer = json.loads(body)
+        code, rows = answer["code"], answer["data"]
+    except (ValueError, KeyError, TypeError):
+        advice = "The answer is not Bitunix's; check bitunix_rest_url."
+        return Finding("REST candles", "not understood", ok=False, advice=advice)
+    if code != 0 or not isinstance(rows, list) or not rows:
+        said = str(answer.get("msg", ""))[:80]
+        advice = f"The exchange gives no candles for {symbol} (code {code}, {said!r}); check symbol."
+        return Finding("REST candles", "none", ok=False, advice=advice)
+    return Finding("REST candles", f"answered for {symbol}", ok=True)
+
+
+def _clock(date: str, now_ms: int) -> Finding:
+    """The `Date` header has whole seconds: on average it is half a second behind."""
+    try:
+        offset_ms = now_ms - int(parsedate_to_datetime(date).timestamp() * 1000) - 500
+    except ValueError:
+        return Finding("clock", "the server tells no time", ok=True)
+    if abs(offset_ms) > CLOCK_TOLERANCE_MS:
+        way = "fast" if offset_ms > 0 else "slow"
+        advice = f"This machine's clock is {abs(offset_ms) / 1000:.0f} s {way}; let the system set it from the network."
+        return Finding("clock", f"{offset_ms / 1000:+.1f} s", ok=False, advice=advice)
+    return Finding("clock", f"{offset_ms / 1000:+.1f} s", ok=True)
+
+
+def _first_data(url: str, symbol: str) -> dict[str, int]:
+    """Milliseconds until the first data of each channel that gave some in time."""
+    started = monotonic_ms()
+    found: dict[str, int] = {}
+    try:
+        connection = websocket.create_connection(url, timeout=TIMEOUT_MS / 1000)
+        try:
+            args = [{"symbol": symbol, "ch": channel} for channel in CHANNELS]
+            connection.send(json.dumps({"op": "subscribe", "args": args}))
+            while len(found) < len(CHANNELS) and (left_ms := started + TIMEOUT_MS - monotonic_ms()) > 0:
+                connection.settimeout(left_ms / 1000)
+                channel = _channel_of(connection.recv())
+                if channel in CHANNELS:
+                    found.setdefault(channel, monotonic_ms() - started)
+        finally:
+            connection.close(timeout=1)
+    except websocket.WebSocketTimeoutException:
+        return found
+    except (websocket.WebSocketException, OSError, ValueError) as error:
+        advice = f"The WebSocket broke ({_reason(error)}); check bitunix_ws_url and any proxy."
+        raise _UnreachableError(Finding("WebSocket data", "broken", ok=False, advice=advice)) from None
+    return found
+
+
+def _channel_of(frame: str | bytes) -> str:
+    """The channel of a frame with data in it; an unknown symbol's depth has empty prices and counts as none."""
+    try:
+        message = json.loads(frame)
+    except ValueError:
+        return ""
+    if not isinstance(message, dict) or not message.get("data") or '["",""]' in "".join(json.dumps(message).split()):
+        return ""
+    return str(message.get("ch", ""))
+
+
+def _reason(error: Exception) -> str:
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    text = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return " ".join(str(text).split())[:120]

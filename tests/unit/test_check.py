@@ -1,0 +1,56 @@
+"""`lap check`: every setting has a row, and what would keep a session from starting is told with advice."""
+
+from pathlib import Path
+
+import pytest
+
+from services.check import CheckRow, run_checks
+from services.settings import resolve
+
+
+def rows(cwd: Path, /, running: str = "", problem: str = "", **options: str) -> dict[str, CheckRow]:
+    found = run_checks(
+        resolve(options, cwd, {}), cwd, online=False, running=lambda: running, load_strategy=lambda _: problem
+    )
+    assert all(row.ok == (not row.advice) for row in found)
+    return {row.name: row for row in found}
+
+
+def test_a_fresh_directory_is_well_and_stays_as_it_was(tmp_path: Path) -> None:
+    found = rows(tmp_path, stop_bps="25")
+    assert [name for name, row in found.items() if not row.ok] == []
+    assert found["stop_bps"] == CheckRow("stop_bps", "25", "--set stop_bps", ok=True)
+    assert found["tp_r"] == CheckRow("tp_r", "1.5", "default", ok=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_where_a_directory_belongs_is_not_well(tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    row = rows(tmp_path, log_dir="taken/logs")["log_dir is writable"]
+    assert (row.ok, row.advice) == (False, f"{tmp_path / 'taken'} is a file; move it or set log_dir.")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no such directory on this system")
+def test_a_directory_that_can_not_be_written_is_not_well() -> None:
+    # nobody, not even root, makes files there
+    row = rows(Path("/proc/self"))["runs_dir is writable"]
+    assert not row.ok
+    assert row.advice.startswith("Nothing can be written into /proc/self (")
+
+
+def test_a_kill_file_is_told_with_the_way_to_clear_it(tmp_path: Path) -> None:
+    (tmp_path / "stop.txt").touch()
+    row = rows(tmp_path, kill_file="stop.txt")["kill file is absent"]
+    assert row.advice == f"A session would refuse to start; delete {tmp_path / 'stop.txt'} to go on."
+    assert row.origin == "--set kill_file"
+
+
+def test_a_running_session_is_told(tmp_path: Path) -> None:
+    row = rows(tmp_path, running="20261123-051800, pid 4711")["no session is running"]
+    assert (row.ok, row.value) == (False, "20261123-051800, pid 4711")
+
+
+def test_a_strategy_that_does_not_load_is_told(tmp_path: Path) -> None:
+    row = rows(tmp_path, problem="there is no module named 'my'", strategy="my.rules:Rules")["strategy loads"]
+    assert (row.ok, row.value, row.origin) == (False, "my.rules:Rules", "--set strategy")
+    assert row.advice == "there is no module named 'my'; correct strategy or strategy_params."

@@ -1,0 +1,133 @@
+"""`lap check --online` against servers on loopback that answer well, wrongly, or not at all."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from services import check_online
+from services.check_online import Finding, check_source
+
+KLINE = {"code": 0, "msg": "Success", "data": [{"open": "1", "time": "1786410720000"}]}
+TRADE = {"ch": "trade", "symbol": "BTCUSDT", "ts": 1, "data": [{"p": "1", "v": "1", "s": "buy"}]}
+BOOK = {"ch": "depth_book1", "symbol": "BTCUSDT", "ts": 1, "data": {"b": [["1", "2"]], "a": [["3", "4"]]}}
+NO_BOOK = {"ch": "depth_book1", "symbol": "X", "ts": 1, "data": {"b": [["", ""]], "a": [["", ""]]}}
+
+
+@contextmanager
+def rest(answer: Any, status: int = 200) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def stream(behaviour: Callable[[ServerConnection], None]) -> Iterator[str]:
+    with serve(behaviour, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/public/"
+        server.shutdown()
+        thread.join()
+
+
+def saying(*frames: dict[str, Any]) -> Callable[[ServerConnection], None]:
+    def behaviour(connection: ServerConnection) -> None:
+        connection.send(json.dumps({"op": "connect", "data": {"result": True}}))
+        asked = json.loads(connection.recv())
+        assert [arg["ch"] for arg in asked["args"]] == ["trade", "depth_book1"]
+        for frame in frames:
+            connection.send(json.dumps(frame))
+        for _ in connection:
+            pass
+
+    return behaviour
+
+
+def found(rest_url: str, ws_url: str) -> dict[str, Finding]:
+    settings = {"source": "bitunix", "symbol": "BTCUSDT", "bitunix_rest_url": rest_url, "bitunix_ws_url": ws_url}
+    findings = check_source(settings)
+    assert all(finding.ok == (not finding.advice) for finding in findings)
+    return {finding.name: finding for finding in findings}
+
+
+def test_an_exchange_that_answers_is_well() -> None:
+    with rest(KLINE) as rest_url, stream(saying(BOOK, TRADE)) as ws_url:
+        findings = found(rest_url, ws_url)
+    assert list(findings) == [
+        "REST DNS",
+        "REST TCP",
+        "REST candles",
+        "clock",
+        "WebSocket DNS",
+        "WebSocket TCP",
+        "WebSocket data on trade",
+        "WebSocket data on depth_book1",
+    ]
+    assert [name for name, finding in findings.items() if not finding.ok] == []
+
+
+def test_a_channel_that_stays_silent_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check_online, "TIMEOUT_MS", 300)
+    with rest(KLINE) as rest_url, stream(saying(NO_BOOK, TRADE)) as ws_url:
+        findings = found(rest_url, ws_url)
+    assert findings["WebSocket data on trade"].ok
+    assert not findings["WebSocket data on depth_book1"].ok
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [
+        (
+            {"code": 20015, "msg": "not allowed to trade.", "data": None},
+            200,
+            "gives no candles for BTCUSDT (code 20015",
+        ),
+        ({"code": 0, "msg": "Success", "data": []}, 200, "gives no candles for BTCUSDT (code 0"),
+        (["hello"], 200, "The answer is not Bitunix's"),
+        ({}, 429, "The server answered 429"),
+    ],
+)
+def test_rest_that_answers_otherwise_is_told(answer: Any, status: int, said: str) -> None:
+    with rest(answer, status) as rest_url, stream(saying(BOOK, TRADE)) as ws_url:
+        finding = found(rest_url, ws_url)["REST candles"]
+    assert not finding.ok
+    assert said in finding.advice
+
+
+def test_a_socket_that_closes_at_once_is_told() -> None:
+    with rest(KLINE) as rest_url, stream(lambda connection: connection.close()) as ws_url:
+        finding = found(rest_url, ws_url)["WebSocket data"]
+    assert finding.advice.startswith("The WebSocket broke (")
+
+
+def test_nobody_at_the_port_is_told_and_ends_the_questions() -> None:
+    with rest(KLINE) as gone:
+        pass
+    findings = found(gone, gone.replace("http", "ws"))
+    assert list(findings) == ["REST DNS", "REST TCP", "WebSocket DNS", "WebSocket TCP"]
+    assert findings["REST TCP"].advice.startswith("No connection to 127.0.0.1:")
+
+
+@pytest.mark.parametrize("source", ["demo", "mock", "replay"])
+def test_sources_on_this_machine_need_no_network(source: str) -> None:
+    assert check_source({"source": source}) == [Finding("source answers", f"{source} is on this machine", ok=True)]
