@@ -1,0 +1,110 @@
+"""Makes a run's report from its directory alone: `trades.csv`, `summary.json`, `summary.html`, each written whole."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bus.messages import StopReason
+from services.report.journal_reader_sqlite import read_journal
+from services.report.page_html import page
+from services.report.run import End, JournalFacts, Run
+from services.report.summary import summary
+from services.report.trades_csv import trades_csv
+from services.waiting import read_json, write_atomic
+
+JOURNAL = "journal.db"
+CONFIG = "config.json"
+END = "end.json"
+# Files that a running session writes: the newest tells when a crashed one was last alive.
+_SIGNS_OF_LIFE = (JOURNAL, f"{JOURNAL}-wal", "events.jsonl", CONFIG)
+
+
+def build_report(run_dir: Path, end: Mapping[str, Any] | None = None) -> Path:
+    """Make (again) the report of a run, a crashed one's too.
+
+    Args:
+        run_dir: The run's directory, `runs/<run_id>`.
+        end: How the session ended: `reason`, and where known `detail`, `by`, `ended_at_ms`, `restarts` (by service),
+            `incidents` (a list). It is kept in `end.json`, for the report to be made again. Without it that file
+            is taken, else the journal's own word, else the run counts as broken.
+
+    Returns:
+        The page, `summary.html`.
+
+    Raises:
+        OSError: The directory is gone or can not be written.
+    """
+    if end is not None:
+        write_atomic(run_dir / END, json.dumps(dict(end), indent=1, ensure_ascii=False).encode())
+    return write_report(read_run(run_dir), run_dir)
+
+
+def write_report(run: Run, directory: Path) -> Path:
+    """Write the three files of a report; return the page.
+
+    Raises:
+        OSError: The directory is gone or can not be written.
+    """
+    figures = summary(run)
+    figures_json = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(directory / "trades.csv", trades_csv(run.facts.trades).encode())
+    write_atomic(directory / "summary.json", f"{figures_json}\n".encode())
+    write_atomic(directory / "summary.html", page(run, figures).encode())
+    return directory / "summary.html"
+
+
+def read_run(run_dir: Path) -> Run:
+    """Gather what a run's directory knows; what is missing is told in the run's notes."""
+    config = _table(read_json(run_dir / CONFIG))
+    facts = read_journal(run_dir / JOURNAL)
+    end, end_notes = _end(run_dir, facts)
+    notes = [*end_notes, *facts.problems]
+    if not config:
+        notes.append(f"{CONFIG} is missing or broken: settings and start are not known.")
+    seed = config.get("seed")
+    return Run(
+        run_id=str(config.get("run_id") or run_dir.resolve().name),
+        seed=seed if isinstance(seed, int) else None,
+        started_at=str(config.get("started_at") or ""),
+        settings=_table(config.get("settings")),
+        origins=_table(config.get("origins")),
+        facts=facts,
+        end=end,
+        notes=notes,
+    )
+
+
+def _end(run_dir: Path, facts: JournalFacts) -> tuple[End, list[str]]:
+    """The session's own word, the journal's, or none."""
+    said = _table(read_json(run_dir / END))
+    if said:
+        return _end_of(said, _last_life_ms(run_dir)), []
+    if facts.stop_reason is not None:
+        note = "How the session ended is known from the broker's journal alone."
+        return End(facts.stop_reason, "", "broker", _last_life_ms(run_dir)), [note]
+    note = "This run did not end in order (or has not ended yet): figures are as the journal has them."
+    return End(StopReason.INTERNAL_ERROR, "", "", _last_life_ms(run_dir)), [note]
+
+
+def _end_of(said: Mapping[str, Any], last_life_ms: int) -> End:
+    reason = said.get("reason")
+    ended_at_ms = said.get("ended_at_ms")
+    incidents = said.get("incidents")
+    return End(
+        reason=StopReason(reason) if reason in list(StopReason) else StopReason.INTERNAL_ERROR,
+        detail=str(said.get("detail") or ""),
+        by=str(said.get("by") or ""),
+        at_ms=ended_at_ms if isinstance(ended_at_ms, int) else last_life_ms,
+        restarts={service: count for service, count in _table(said.get("restarts")).items() if isinstance(count, int)},
+        incidents=[_table(incident) for incident in incidents] if isinstance(incidents, list) else [],
+    )
+
+
+def _last_life_ms(run_dir: Path) -> int:
+    files = [run_dir / name for name in _SIGNS_OF_LIFE]
+    return max((file.stat().st_mtime_ns // 1_000_000 for file in files if file.exists()), default=0)
+
+
+def _table(value: object) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}

@@ -1,0 +1,160 @@
+"""Reads a run's journal for its report, read-only, whatever state it is in.
+
+The broker writes it (`services/broker/schema_sqlite.py` describes the tables); it may be missing, empty, cut off in
+the middle, or still written. What can be read is taken, and what can not becomes a sentence in `problems`.
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from decimal import Decimal, DecimalException
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from bus.messages import ExitReason, Side, StopReason, TradeClosed
+from services.report.run import EquityPoint, JournalFacts, OpenPosition
+from services.report.summary import iso
+
+BUSY_TIMEOUT_SEC = 5.0
+
+_T = TypeVar("_T")
+_TRADES = (
+    "SELECT trade_id, seq, symbol, side, qty, entry_ts, entry_price, exit_ts, exit_price, exit_reason, fees, funding, "
+    "pnl, r, equity, client_order_id, latency_ms FROM trades ORDER BY trade_id"
+)
+_MONEY = ("qty", "entry_price", "exit_price", "fees", "funding", "pnl", "r", "equity")
+# What a row that is not as it was written makes of itself
+_GARBLED = (ValueError, TypeError, KeyError, AttributeError, DecimalException)
+
+
+def read_journal(path: Path) -> JournalFacts:
+    """All that a report needs of a journal; never raises for what is wrong with the file."""
+    if not path.is_file():
+        return JournalFacts(problems=[f"There is no {path.name}: nothing is known of trades."])
+    if not path.stat().st_size:
+        return JournalFacts(problems=[f"{path.name} is empty: nothing is known of trades."])
+    try:
+        # mode=ro reads what a killed writer left in the write-ahead log, and changes nothing
+        link = f"file:{quote(str(path.resolve()))}?mode=ro"
+        with closing(sqlite3.connect(link, uri=True, timeout=BUSY_TIMEOUT_SEC)) as connection:
+            connection.row_factory = sqlite3.Row
+            return _Reader(connection, path.name).facts()
+    except sqlite3.Error as error:
+        return JournalFacts(problems=[f"{path.name} can not be opened ({error}): nothing is known of trades."])
+
+
+class _Reader:
+    """One reading of one journal; it remembers which tables could not be read, by reason."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str) -> None:
+        self._connection = connection
+        self._name = name
+        self._broken: dict[str, list[str]] = {}
+
+    def facts(self) -> JournalFacts:
+        trades = list(self._rows("trades", _TRADES, _trade))
+        state = next(self._rows("state", "SELECT snapshot FROM state", _snapshot), {})
+        money = _Money.of(state) if state else _Money(ending=trades[-1].equity if trades else None)
+        rejections = "SELECT reason, count(*) FROM rejections GROUP BY reason ORDER BY count(*) DESC, reason"
+        cancelled = "SELECT count(*) FROM orders WHERE status = 'cancelled'"
+        return JournalFacts(
+            starting_balance=money.starting,
+            ending_balance=money.ending,
+            trades=trades,
+            equity=list(self._rows("equity", "SELECT ts_ms, equity FROM equity ORDER BY ts_ms", _point)),
+            entry_fees_open=money.entry_fees_open,
+            rejections=dict(self._rows("rejections", rejections, _count)),
+            cancelled=next(self._rows("orders", cancelled, lambda row: int(row[0])), 0),
+            incidents=list(self._rows("incidents", "SELECT * FROM incidents ORDER BY id", _incident)),
+            position=money.position,
+            first_ts=state.get("first_ts") or 0,
+            last_ts=state.get("last_ts") or 0,
+            last_close=state.get("last_close"),
+            ticks=state.get("tick_count") or 0,
+            candles=state.get("candle_count") or 0,
+            stop_reason=self._stop_reason(),
+            problems=[
+                f"{self._name}: {', '.join(tables)} can not be read to the end ({reason}); figures may be incomplete."
+                for reason, tables in self._broken.items()
+            ],
+        )
+
+    def _stop_reason(self) -> StopReason | None:
+        query = "SELECT detail FROM facts WHERE kind = 'session_closed' ORDER BY id"
+        return next(self._rows("facts", query, lambda row: StopReason(json.loads(row["detail"])["reason"])), None)
+
+    def _rows(self, table: str, query: str, read: Callable[[sqlite3.Row], _T]) -> Iterator[_T]:
+        """Yield what can be read of a table, from its beginning up to where it is broken."""
+        try:
+            for row in self._connection.execute(query):
+                yield read(row)
+        except sqlite3.Error as error:
+            self._broken.setdefault(str(error), []).append(table)
+        except _GARBLED:
+            self._broken.setdefault("a row is garbled", []).append(table)
+
+
+class _Money:
+    """Balances and the open position of the broker's last state."""
+
+    def __init__(
+        self,
+        starting: Decimal | None = None,
+        ending: Decimal | None = None,
+        entry_fees_open: Decimal = Decimal(0),
+        position: OpenPosition | None = None,
+    ) -> None:
+        self.starting = starting
+        self.ending = ending
+        self.entry_fees_open = entry_fees_open
+        self.position = position
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> "_Money":
+        held = state["position"]
+        return cls(
+            starting=Decimal(state["starting_balance"]),
+            ending=Decimal(state["balance"]),
+            entry_fees_open=Decimal(held["entry_fee"]) if held else Decimal(0),
+            position=_position(held, state["quote"]) if held else None,
+        )
+
+
+def _position(held: Mapping[str, Any], bid_ask: list[float] | None) -> OpenPosition:
+    """The open position, marked at the side of the newest quote at which it could be left; unmarked without one."""
+    side, qty, entry_price = Side(held["side"]), Decimal(held["qty"]), Decimal(held["entry_price"])
+    mark = Decimal(str(bid_ask[0 if side is Side.LONG else 1])) if bid_ask else entry_price
+    return OpenPosition(
+        side=side,
+        qty=qty,
+        entry_price=entry_price,
+        entry_ts=held["entry_ts"],
+        unrealized=side.sign * (mark - entry_price) * qty,
+    )
+
+
+def _snapshot(row: sqlite3.Row) -> dict[str, Any]:
+    """The broker's state, looked through for what the report takes from it."""
+    state: dict[str, Any] = json.loads(row["snapshot"])
+    _Money.of(state)
+    return state
+
+
+def _trade(row: sqlite3.Row) -> TradeClosed:
+    money = {name: Decimal(row[name]) for name in _MONEY}
+    words = {"side": Side(row["side"]), "exit_reason": ExitReason(row["exit_reason"])}
+    return TradeClosed(**{**dict(row), **money, **words})
+
+
+def _point(row: sqlite3.Row) -> EquityPoint:
+    return int(row["ts_ms"]), float(row["equity"])
+
+
+def _count(row: sqlite3.Row) -> tuple[str, int]:
+    return str(row[0]), int(row[1])
+
+
+def _incident(row: sqlite3.Row) -> dict[str, Any]:
+    return {"ts": iso(row["ts_ms"]), "service": row["service"], "event": row["event"], "message": row["detail"]}

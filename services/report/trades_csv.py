@@ -1,0 +1,59 @@
+"""The text of `trades.csv`. Pure: the same trades give the same bytes, live and in a replay.
+
+Times are in ms, decimals plain text without exponent or trailing zeros, lines end in a line feed alone.
+"""
+
+import csv
+import io
+from collections.abc import Iterable
+from decimal import Decimal
+from enum import Enum
+
+from bus.messages import TradeClosed
+
+COLUMNS = (
+    "trade_id",
+    "symbol",
+    "side",
+    "qty",
+    "entry_ts",
+    "entry_price",
+    "exit_ts",
+    "exit_price",
+    "exit_reason",
+    "fees",
+    "funding",
+    "pnl",
+    "r",
+    "equity",
+    "client_order_id",
+    "latency_ms",
+)
+
+
+def plain(value: Decimal) -> str:
+    """A decimal without exponent and trailing zeros: `0.5`, `100`, `0`, never `-0` or `1E+2`."""
+    text = f"{value:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def trades_csv(trades: Iterable[TradeClosed]) -> str:
+    """The whole file: a head line, and one line for each trade in the order of closing."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for trade in trades:
+        writer.writerow(_cell(getattr(trade, column)) for column in COLUMNS)
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    match value:
+        case Decimal():
+            return plain(value)
+        case Enum():
+            return str(value.value)
+        case _:
+            return str(value)
