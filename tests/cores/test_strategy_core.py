@@ -1,0 +1,144 @@
+"""The strategy's side of the barrier: the same answer to the same question, also after a restart."""
+
+from decimal import Decimal as D
+from pathlib import Path
+
+import pytest
+
+from bus.messages import Account, Candle, Decide, Decision, Recall, Side, StreamInfo
+from services.strategy.config import StrategyConfig
+from services.strategy.core import StrategyCore
+from services.strategy.interface import StrategyError
+from services.strategy.loading import load_strategy
+from services.strategy.sma_cross import SmaCross
+
+CONFIG = StrategyConfig("sma_cross", {}, "BTCUSDT", 30.0, 1.5)
+ZERO = D(0)
+ACCOUNT = Account(D(10_000), D(10_000), ZERO, Side.FLAT, ZERO, ZERO, ZERO, ZERO, 0, 0, False)
+FALL_THEN_RISE = [10.0, 9.0, 8.0, 7.0, 6.0, 9.0, 12.0]
+"""With averages of 1 and 2 closes: below until 6, above from the first 9 on."""
+
+
+def candle(index: int, close: float, *, complete: bool = True) -> Candle:
+    return Candle(index + 1, 0, "BTCUSDT", 1_000, index * 1_000, close, close, close, close, 1.0, complete)
+
+
+def question(*candles: Candle) -> Decide:
+    return Decide(candles[-1].open_ms, candles, ACCOUNT)
+
+
+def core() -> StrategyCore:
+    return StrategyCore(CONFIG, SmaCross(fast=1, slow=2))
+
+
+def answers(strategy: StrategyCore, closes: list[float], *, complete: bool = True) -> list[str]:
+    said = []
+    for index, close in enumerate(closes):
+        (answer,) = strategy.handle(question(candle(index, close, complete=complete)), 0)
+        assert isinstance(answer, Decision)
+        said.append("".join(signal.side[0] for signal in answer.signals) or ".")
+    return said
+
+
+@pytest.mark.parametrize(
+    ("closes", "expected"),
+    [
+        (FALL_THEN_RISE, ". . . . . L ."),
+        ([6.0, 7.0, 8.0, 6.0, 5.0], ". . . S ."),
+        ([5.0, 5.0, 5.0], ". . ."),
+        ([5.0, 5.0, 6.0], ". . L"),
+        ([5.0, 5.0, 4.0], ". . S"),
+        ([5.0, 6.0, 6.0, 7.0], ". . . L"),
+        ([1e9, 1e9 + 0.1, 1e9], ". . ."),
+    ],
+    ids=[
+        "cross up",
+        "cross down",
+        "flat",
+        "up from equal",
+        "down from equal",
+        "up again from equal",
+        "within rounding",
+    ],
+)
+def test_sma_cross_signals_on_the_crossing_alone(closes: list[float], expected: str) -> None:
+    assert answers(core(), closes) == expected.split()
+
+
+def test_sma_cross_counts_incomplete_candles_and_signals_on_none() -> None:
+    assert answers(core(), FALL_THEN_RISE, complete=False) == ["."] * 7
+
+
+def test_a_signal_bears_the_sessions_stop_and_target_and_the_candles_end() -> None:
+    strategy = core()
+    strategy.handle(question(candle(0, 5.0)), 0)
+    strategy.handle(question(candle(1, 5.0)), 0)
+    (answer,) = strategy.handle(question(candle(2, 6.0)), 0)
+    assert isinstance(answer, Decision)
+    (signal,) = answer.signals
+    assert (signal.ts_ms, signal.stop_bps, signal.tp_r, signal.limit_price) == (3_000, 30.0, 1.5, 0.0)
+
+
+def test_history_warms_up_and_gives_no_signals() -> None:
+    history = tuple(candle(index, close) for index, close in enumerate(FALL_THEN_RISE[:5]))
+    strategy = core()
+    info = StreamInfo("BTCUSDT", 1_000, "tick", D("0.1"), D(1), D(1), history)
+    assert strategy.handle(info, 0) == []
+    (answer,) = strategy.handle(question(candle(5, 9.0)), 0)
+    assert isinstance(answer, Decision)
+    assert [signal.side for signal in answer.signals] == [Side.LONG]
+
+
+def test_of_several_candles_at_once_only_the_last_is_answered_for() -> None:
+    strategy = core()
+    candles = [candle(index, close) for index, close in enumerate(FALL_THEN_RISE)]
+    (answer,) = strategy.handle(question(*candles), 0)
+    assert answer == Decision(6_000, ())
+
+
+def test_asked_again_it_repeats_the_answer() -> None:
+    strategy = core()
+    answers(strategy, FALL_THEN_RISE[:5])
+    asked = question(candle(5, 9.0))
+    first = strategy.handle(asked, 0)
+    assert strategy.handle(asked, 0) == first
+    assert first != [Decision(5_000, ())]
+
+
+@pytest.mark.parametrize("known", range(8))
+def test_one_that_starts_again_goes_on_as_if_nothing_had_happened(known: int) -> None:
+    questions = [question(candle(index, close)) for index, close in enumerate([*FALL_THEN_RISE, 3.0])]
+    twin = core()
+    expected = [twin.handle(asked, 0) for asked in questions]
+    again = core()
+    again.handle(Recall(tuple(questions[:known]), more=False), 0)
+    assert [again.handle(asked, 0) for asked in questions[known:]] == expected[known:]
+
+
+def test_the_last_recalled_question_is_answered_as_before() -> None:
+    questions = [question(candle(index, close)) for index, close in enumerate(FALL_THEN_RISE[:6])]
+    again = core()
+    again.handle(Recall(tuple(questions), more=False), 0)
+    (answer,) = again.handle(questions[-1], 0)
+    assert isinstance(answer, Decision)
+    assert [signal.side for signal in answer.signals] == [Side.LONG]
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "says"),
+    [
+        ("nonsense", {}, "no strategy is called 'nonsense'"),
+        ("no.such:Thing", {}, "can not be imported"),
+        ("json:Nothing", {}, "has no class Nothing"),
+        ("json:dumps", {}, "is no class"),
+        ("json:JSONDecoder", {}, "on_candle"),
+        ("sma_cross", {"fast": 5, "slow": 5}, "0 < fast < slow"),
+        ("sma_cross", {"fast": 2.5}, "whole numbers"),
+        ("sma_cross", {"fats": 5}, "does not take these parameters"),
+    ],
+)
+def test_a_strategy_that_can_not_be_loaded_is_refused_in_a_sentence(
+    name: str, params: dict[str, object], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(StrategyError, match=says):
+        load_strategy(name, params, tmp_path)
