@@ -1,0 +1,28 @@
+"""What the monitor needs to know, from the resolved settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class MonitorConfig:
+    """The monitor's part of the settings; times in ms, `duration_ms` None for a session without end."""
+
+    symbol: str
+    duration_ms: int | None
+    stale_after_ms: int
+    heartbeat_every_ms: int
+    starting_balance: float
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "MonitorConfig":
+        """Take the monitor's settings out of all."""
+        minutes = settings["duration"]
+        return cls(
+            symbol=settings["symbol"],
+            duration_ms=None if minutes is None else int(minutes * 60_000),
+            stale_after_ms=int(settings["stale_data_timeout_sec"] * 1000),
+            heartbeat_every_ms=int(settings["heartbeat_interval_sec"] * 1000),
+            starting_balance=float(settings["starting_balance"]),
+        )

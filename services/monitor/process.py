@@ -1,0 +1,151 @@
+"""The monitor's composition root: its core, the kill file, the heartbeat file, the system log and the status line."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from bus import messages as m
+from services.alerts_file import alert
+from services.clock import boot_ms, iso, wall_ms
+from services.monitor.config import MonitorConfig
+from services.monitor.core import MonitorCore
+from services.monitor.events import FACTS, describe
+from services.monitor.status import heartbeat, status_line
+from services.monitor.system_log_file import SystemLog
+from services.runner import Runner
+from services.session import Session, read_views, stop_session
+from services.waiting import write_atomic
+
+KILL_FILE_EVERY_MS = 100
+LAST_WORDS_MS = 2_000
+"""How long the monitor waits, at the end, for the broker's last word."""
+
+
+class MonitorShell:
+    """Joins the core to files and sockets."""
+
+    def __init__(self, runner: Runner, session: Session, *, fresh: bool) -> None:
+        self._runner = runner
+        self._session = session
+        self._config = MonitorConfig.from_settings(session.settings)
+        self._core = MonitorCore(self._config, session.started_boot_ms)
+        self._log = SystemLog(session.log_dir / "system.jsonl", fresh=fresh)
+        self._next_heartbeat_ms = self._next_kill_look_ms = self._next_line_ms = 0
+        self._closing_since_ms: int | None = None
+        self._pids: dict[str, int] = {"monitor": os.getpid()}
+        self._told: set[tuple[str, str]] = set()
+        runner.subscribe("feed", [m.FeedStatus, m.Heartbeat, m.Notice], self._hear)
+        runner.subscribe("strategy", [m.Heartbeat, m.Notice], self._hear)
+        runner.subscribe("broker", [m.BrokerStatus, m.Heartbeat, m.Notice, *FACTS], self._hear)
+        if "exchange" in session.services:
+            runner.subscribe("exchange", [m.Heartbeat, m.Notice], self._hear)
+        runner.ready = True
+        self._write("INFO", "monitor", "session_watched", f"session {session.run_id} is watched")
+
+    def on_turn(self, now_ms: int) -> int:
+        """Look at the kill file, the clock and the heartbeat's time."""
+        now = boot_ms()
+        if now >= self._next_kill_look_ms:
+            self._next_kill_look_ms = now + KILL_FILE_EVERY_MS
+            self._look_at_kill_file()
+        self._obey(self._core.on_timer(now))
+        if now >= self._next_heartbeat_ms:
+            self._next_heartbeat_ms = now + self._config.heartbeat_every_ms
+            self._write_heartbeat(now)
+        if now >= self._next_line_ms:
+            self._next_line_ms = now + 1_000
+            self._print_line(now)
+        return KILL_FILE_EVERY_MS
+
+    def close(self, shutdown: m.Shutdown) -> bool:
+        """Broadcast the shutdown, wait for the broker's last word, write the last heartbeat."""
+        now = boot_ms()
+        if self._closing_since_ms is None:
+            self._closing_since_ms = now
+            self._runner.publisher.send(shutdown)
+            level = "CRITICAL" if shutdown.reason.exit_code else "INFO"
+            text = f"the session stops: {shutdown.reason.value}: {shutdown.detail}"
+            self._write(level, "monitor", "session_stopping", text, stop_reason=shutdown.reason.value)
+        if not self._core.broker_closed and now - self._closing_since_ms < LAST_WORDS_MS:
+            return False
+        self._write_heartbeat(now)
+        self._write("INFO", "monitor", "session_stopped", "the monitor leaves", stop_reason=shutdown.reason.value)
+        self._log.close()
+        return True
+
+    def _hear(self, message: m.Message) -> None:
+        self._obey(self._core.handle(message, boot_ms()))
+        match message:
+            case m.Heartbeat():
+                self._pids[message.service] = message.pid
+            case m.Notice():
+                extra: dict[str, Any] = {"incident": True} if message.incident else {}
+                self._write(message.level.value, message.service, message.event, message.message, **extra)
+            case m.FeedStatus() | m.BrokerStatus():
+                pass
+            case _:
+                level, event, text = describe(message)
+                self._write(level, "broker", event, text)
+
+    def _obey(self, said: list[m.Message]) -> None:
+        if self._closing_since_ms is not None:
+            return
+        for message in said:
+            if isinstance(message, m.Shutdown):
+                stop = stop_session(self._session, message.reason, "monitor", message.detail)
+                self._runner.stop(m.Shutdown(stop.reason, stop.detail))
+
+    def _look_at_kill_file(self) -> None:
+        try:
+            text = self._session.kill_file.read_bytes()[:1000].decode("utf-8", "replace")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            text = f"kill file ({error.strerror})"
+        self._obey(self._core.kill_file_seen(text.partition("\n")[0]))
+
+    def _write_heartbeat(self, now: int) -> None:
+        wall = wall_ms()
+        views = read_views(self._session)
+        self._tell_of_failures(views)
+        self._core.handle(m.Heartbeat("monitor", os.getpid(), now, ready=True), now)
+        content = heartbeat(
+            self._session.run_id, self._config.symbol, self._core.view(now), wall, iso(wall), read_views(self._session)
+        )
+        try:
+            write_atomic(self._session.log_dir / "heartbeat.json", orjson.dumps(content, option=orjson.OPT_INDENT_2))
+        except OSError as error:
+            alert(self._session.log_dir, "ERROR", f"heartbeat.json can not be written: {error.strerror}")
+
+    def _tell_of_failures(self, views: Mapping[str, Mapping[str, Any]]) -> None:
+        """Log what supervisors say of crashes and hangs; a service that died could not say it itself."""
+        for service, view in views.items():
+            for failure in view.get("failures", ()):
+                if (service, failure["ts"]) not in self._told:
+                    self._told.add((service, failure["ts"]))
+                    self._write("CRITICAL", service, "service_failed", f"{service} {failure['because']}")
+
+    def _print_line(self, now: int) -> None:
+        if self._runner.link is not None:
+            self._runner.link.say(status_line(self._config.symbol, self._core.view(now)))
+
+    def _write(self, level: str, service: str, event: str, message: str, **more: Any) -> None:
+        self._log.write(
+            {
+                "ts": iso(wall_ms()),
+                "level": level,
+                "service": service,
+                "pid": self._pids.get(service),
+                "event": event,
+                "message": message,
+                "run_id": self._session.run_id,
+                **more,
+            }
+        )
+
+
+def compose(runner: Runner, session: Session) -> MonitorShell:
+    """Build the monitor; the system log begins anew with the session, not with a restart."""
+    return MonitorShell(runner, session, fresh=runner.is_first)

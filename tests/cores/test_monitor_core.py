@@ -1,0 +1,113 @@
+"""When the monitor ends the session, and why."""
+
+from decimal import Decimal as D
+
+import pytest
+
+from bus.messages import (
+    Account,
+    BrokerStatus,
+    FeedState,
+    FeedStatus,
+    Heartbeat,
+    Message,
+    SessionClosed,
+    Shutdown,
+    Side,
+    StopReason,
+)
+from services.monitor.config import MonitorConfig
+from services.monitor.core import MonitorCore
+from services.monitor.status import clock, heartbeat, status_line
+
+CONFIG = MonitorConfig("BTCUSDT", 60_000, 90_000, 1_000, 10_000.0)
+T0 = 5_000_000
+
+
+def feed(state: FeedState = FeedState.CONNECTED, age_ms: int = 0) -> FeedStatus:
+    return FeedStatus(state, 10, 1, 60_000.0, 9, 1, age_ms, 0, 0)
+
+
+def broker(side: Side = Side.FLAT, closed: StopReason | None = None) -> BrokerStatus:
+    qty = D(0) if side is Side.FLAT else D("0.01")
+    account = Account(D(10_000), D("10002.5"), D("2.5"), side, qty, D(59_750), D(59_700), D(60_100), 1, 2, False)
+    return BrokerStatus(10, 1, 60_000.0, 3, account, 0, 0, False, closed)
+
+
+def reasons(said: list[Message]) -> list[StopReason]:
+    return [message.reason for message in said if isinstance(message, Shutdown)]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (feed(), []),
+        (feed(age_ms=89_999), []),
+        (feed(age_ms=90_000), [StopReason.STALE_DATA]),
+        (feed(FeedState.CONNECTING, age_ms=500_000), []),
+        (feed(FeedState.ENDED, age_ms=500_000), []),
+        (feed(FeedState.LOST), [StopReason.FEED_LOST]),
+        (broker(), []),
+        (broker(closed=StopReason.KILL), []),
+        (broker(closed=StopReason.CIRCUIT_BREAKER), [StopReason.CIRCUIT_BREAKER]),
+        (broker(closed=StopReason.END_OF_DATA), [StopReason.END_OF_DATA]),
+        (SessionClosed(1, 1, StopReason.CIRCUIT_BREAKER, D(1), False), [StopReason.CIRCUIT_BREAKER]),
+        (SessionClosed(1, 1, StopReason.END_OF_DATA, D(1), False), [StopReason.END_OF_DATA]),
+        (SessionClosed(1, 1, StopReason.DURATION, D(1), False), []),
+    ],
+    ids=str,
+)
+def test_facts_that_end_a_session(message: Message, expected: list[StopReason]) -> None:
+    assert reasons(MonitorCore(CONFIG, T0).handle(message, T0)) == expected
+
+
+@pytest.mark.parametrize(("elapsed_ms", "expected"), [(0, []), (59_999, []), (60_000, [StopReason.DURATION])])
+def test_the_countdown_ends_it(elapsed_ms: int, expected: list[StopReason]) -> None:
+    assert reasons(MonitorCore(CONFIG, T0).on_timer(T0 + elapsed_ms)) == expected
+
+
+def test_a_session_without_end_has_no_countdown() -> None:
+    core = MonitorCore(MonitorConfig("BTCUSDT", None, 1, 1, 1.0), T0)
+    assert core.on_timer(T0 + 10**12) == []
+    assert "no end" in status_line("BTCUSDT", core.view(T0))
+
+
+@pytest.mark.parametrize(
+    ("line", "detail"), [("enough\n", "enough"), ("", "kill file"), ("   \n", "kill file"), ("ünï ✓", "ünï ✓")]
+)
+def test_the_kill_files_first_line_is_the_reason_given(line: str, detail: str) -> None:
+    assert MonitorCore(CONFIG, T0).kill_file_seen(line) == [Shutdown(StopReason.KILL, detail)]
+
+
+def test_the_status_line_tells_the_truth() -> None:
+    core = MonitorCore(CONFIG, T0)
+    core.handle(feed(), T0)
+    core.handle(broker(Side.LONG), T0)
+    line = status_line("BTCUSDT", core.view(T0 + 15_000))
+    expected = "BTCUSDT 60,000.0 | LONG 0.01 @ 59750 +2.50 | equity 10,002.50 | 0:15 elapsed, 0:45 left"
+    assert line == expected
+    core.handle(feed(FeedState.CONNECTING), T0)
+    assert status_line("BTCUSDT", core.view(T0 + 15_000)) == expected + " | feed connecting"
+
+
+def test_before_anything_is_known_the_view_is_honest() -> None:
+    view = MonitorCore(CONFIG, T0).view(T0)
+    assert (view.price, view.side, view.equity, view.feed) == (0.0, Side.FLAT, D("10000.0"), "connecting")
+
+
+def test_the_heartbeat_holds_what_the_contract_names() -> None:
+    core = MonitorCore(CONFIG, T0)
+    core.handle(broker(Side.SHORT), T0)
+    core.handle(Heartbeat("feed", 42, T0, True), T0)
+    beat = heartbeat("r1", "BTCUSDT", core.view(T0 + 500), 1_000, "now", {"feed": {"state": "RUNNING", "restarts": 2}})
+    assert beat["services"] == {"feed": {"pid": 42, "age": 0.5, "state": "RUNNING", "restarts": 2}}
+    assert {"ts", "unix_ts", "run_id", "symbol", "elapsed", "remaining", "candle_idx", "price", "equity"} <= set(beat)
+    assert beat["position"]["side"] == "SHORT"
+    assert (beat["unix_ts"], beat["remaining"]) == (1.0, 59.5)
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"), [(0, "0:00"), (999, "0:00"), (61_000, "1:01"), (3_600_000, "1:00:00"), (-5, "0:00")]
+)
+def test_spans_read_as_a_clock(ms: int, text: str) -> None:
+    assert clock(ms) == text
