@@ -107,7 +107,7 @@ class Desk:
         self.programs.append(program)
         return program
 
-    def lap(self, *words: str, seconds: float = 30, **env: str) -> subprocess.CompletedProcess[str]:
+    def lap(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `lap` to its end."""
         return subprocess.run(
             [LAP, *words],
@@ -116,7 +116,7 @@ class Desk:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=seconds * FACTOR,
+            timeout=30 * FACTOR,
             check=False,
         )
 

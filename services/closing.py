@@ -1,0 +1,94 @@
+"""The last act of a session: finish what a dead broker left, write the report, remove the kill file, say done.
+
+A short-lived process of its own (`python -m services.closing STATE_DIR`), run by whoever supervised the broker, or by
+whoever finds that nobody does. It works from the disk alone, under a lock, and doing it twice does nothing twice.
+"""
+
+import contextlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bus.messages import StopReason
+from services.alerts_file import alert
+from services.broker.finishing import finish_journal
+from services.clock import wall_ms
+from services.locks import FileLock
+from services.report.build import build_report
+from services.session import Session, Stop, is_done, mark_done, read_session, read_stop, read_views
+
+LOCK_TIMEOUT_MS = 25_000
+
+
+def close_session(session: Session) -> Path:
+    """Bring a session whose services are gone to its end; return where the report is."""
+    stop = read_stop(session) or Stop(session.run_id, StopReason.INTERNAL_ERROR, "closing", "it crashed", wall_ms())
+    finish_journal(session.run_dir, session.state_dir, session.settings, stop.reason)
+    report = build_report(session.run_dir, _end(session, stop))
+    session.kill_file.unlink(missing_ok=True)
+    mark_done(session)
+    return report
+
+
+def main() -> int:
+    """Close the session of the state directory that is named on the command line."""
+    state_dir = Path(sys.argv[1])
+    session = read_session(state_dir)
+    if session is None:
+        sys.stderr.write(f"{state_dir} holds no session\n")
+        return 2
+    lock = FileLock(state_dir / "closing.lock")
+    if not lock.acquire(LOCK_TIMEOUT_MS):
+        return 1
+    if is_done(session):
+        return 0
+    try:
+        close_session(session)
+    except OSError as error:
+        alert(session.log_dir, "CRITICAL", f"the report can not be written: {error}; make it with 'lap report'")
+        return 1
+    return 0
+
+
+def _end(session: Session, stop: Stop) -> Mapping[str, Any]:
+    views = read_views(session)
+    restarts = {service: view.get("restarts", 0) for service, view in views.items()}
+    failures = [
+        {
+            "ts": failure["ts"],
+            "service": service,
+            "event": "service_failed",
+            "message": f"{service} {failure['because']}",
+        }
+        for service, view in views.items()
+        for failure in view.get("failures", ())
+    ]
+    return {
+        "reason": stop.reason.value,
+        "code": stop.code,
+        "by": stop.by,
+        "detail": stop.detail,
+        "ended_at_ms": wall_ms(),
+        "restarts": restarts,
+        "incidents": sorted([*failures, *_incidents(session)], key=lambda incident: str(incident["ts"])),
+    }
+
+
+def _incidents(session: Session) -> list[dict[str, Any]]:
+    """Return the run's incidents out of the system log, oldest first."""
+    found = []
+    for path in (session.log_dir / "system.jsonl.1", session.log_dir / "system.jsonl"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            for line in file:
+                with contextlib.suppress(orjson.JSONDecodeError):
+                    event = orjson.loads(line)
+                    if event.get("incident") and event.get("run_id") == session.run_id:
+                        found.append({key: event.get(key) for key in ("ts", "service", "event", "message")})
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The commands that look, kill, check and report. Imports follow the command, so that a light one stays light."""
+
+import json
+import os
+import sys
+import webbrowser
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services import locate
+from services.session import Session, read_session
+
+app = typer.Typer(
+    name="lap",
+    help="Paper trading of crypto perpetuals: a session you can start and walk away from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+NO_SESSION = 3
+_PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"laptop-agents {version('laptop-agents')}")
+        raise typer.Exit
+
+
+@app.callback()
+def lap(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Paper trading of crypto perpetuals: a session you can start and walk away from."""
+
+
+def _supervised(name: str, text: str) -> None:
+    """List a command that `services.cli` takes before typer is even imported."""
+
+    @app.command(name, help=text, context_settings=_PASS_ON)
+    def listed(context: typer.Context) -> None:
+        from services.launch import main
+
+        raise typer.Exit(main(name, context.args))
+
+
+_supervised("run", "The whole session without honcho: one parent supervises all services.")
+_supervised("feed", "The feed service, supervised: what the Procfile runs.")
+_supervised("strategy", "The strategy service, supervised.")
+_supervised("broker", "The broker service, supervised.")
+_supervised("monitor", "The monitor service, supervised.")
+
+
+@app.command()
+def kill(
+    reason: Annotated[str, typer.Option(help="Goes into the kill file's first line, the log and the report.")] = "",
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait until every process is gone.")] = 30.0,
+    force: Annotated[bool, typer.Option("--force", help="Kill what is left after the time-out.")] = False,
+) -> None:
+    """Stop the running session and wait until every process of it is gone."""
+    from services.killing import kill_session
+
+    session = _running_session()
+    if session is None:
+        typer.echo("no session is running here", err=True)
+        raise typer.Exit(NO_SESSION)
+    left = kill_session(session, reason, timeout, force=force)
+    if left:
+        typer.echo(f"still there after {timeout:g} s: {', '.join(left)}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"session {session.run_id} is stopped; report: {session.run_dir / 'summary.html'}")
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Look at the running session once; exit code 3 when there is none."""
+    from services.glance import glance, lines
+
+    session = _running_session()
+    if session is None:
+        typer.echo(json.dumps({"running": False}) if as_json else "no session is running here")
+        raise typer.Exit(NO_SESSION)
+    seen = glance(session)
+    typer.echo(json.dumps(seen, indent=1) if as_json else "\n".join(lines(seen)))
+
+
+@app.command()
+def check(
+    online: Annotated[bool, typer.Option("--online", help="Also ask whether the source answers.")] = False,
+) -> None:
+    """Validate settings and surroundings; exit code 0 or 2."""
+    from services.check import run_checks
+    from services.settings import SettingsError, resolve
+    from services.strategy.interface import StrategyError
+    from services.strategy.loading import load_strategy
+
+    cwd = Path.cwd()
+    try:
+        resolved = resolve({}, cwd, os.environ)
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+
+    def running() -> str:
+        session = _running_session()
+        return session.run_id if session else ""
+
+    def strategy_fault(settings: Mapping[str, Any]) -> str:
+        try:
+            load_strategy(settings["strategy"], settings["strategy_params"] or {}, cwd)
+        except StrategyError as error:
+            return str(error)
+        return ""
+
+    rows = run_checks(resolved, cwd, online, running=running, load_strategy=strategy_fault)
+    width = max(len(row.name) for row in rows)
+    for row in rows:
+        mark = "ok" if row.ok else "NO"
+        typer.echo(f"{mark}  {row.name:<{width}}  {row.value}  ({row.origin}){'' if row.ok else '  ' + row.advice}")
+    raise typer.Exit(0 if all(row.ok for row in rows) else 2)
+
+
+@app.command()
+def report(
+    run: Annotated[str, typer.Argument(help="A run's name or directory; the newest without it.")] = "latest",
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Make a run's summary.html, summary.json and trades.csv (again) from its journal, a crashed run's too."""
+    from services.report.build import build_report
+
+    run_dir = _run_dir(run)
+    try:
+        page = build_report(run_dir)
+    except OSError as error:
+        typer.echo(f"the report can not be written: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(str(page))
+    if open_page:
+        webbrowser.open(page.as_uri())
+
+
+@app.command()
+def exchange(
+    data: Annotated[list[Path] | None, typer.Option(help="Data file(s) to serve instead of the seeded walk.")] = None,
+    speed: Annotated[float, typer.Option(min=0.001, help="How many times faster than real time.")] = 1.0,
+    fault: Annotated[list[str] | None, typer.Option(help="A fault such as mute@20s+10s; may be repeated.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one, printed.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the walk.")] = 0,
+    symbol: Annotated[str, typer.Option(help="The contract it trades.")] = "BTCUSDT",
+) -> None:
+    """Run the simulated exchange: Bitunix's public WebSocket and REST on loopback, to rehearse with."""
+    from services.exchange.process import run_standalone
+
+    raise typer.Exit(run_standalone(data or [], speed, fault or [], port, seed, symbol))
+
+
+def _running_session() -> Session | None:
+    from services.opening import is_running
+
+    session = read_session(locate.state_dir(Path.cwd(), os.environ))
+    return session if session is not None and is_running(session) else None
+
+
+def _run_dir(run: str) -> Path:
+    """Return a run's directory by its path or name; exit with 2 and one sentence when there is none."""
+    session = read_session(locate.state_dir(Path.cwd(), os.environ))
+    runs = session.path("runs_dir") if session else Path.cwd() / (os.environ.get("LAP_RUNS_DIR") or "runs")
+    for candidate in (runs / run, Path(run)):
+        if (candidate / "config.json").exists() or (candidate / "journal.db").exists():
+            return candidate.resolve()
+    sys.stderr.write(f"there is no run {run!r} in {runs}\n")
+    raise typer.Exit(2)

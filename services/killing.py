@@ -1,0 +1,46 @@
+"""`lap kill`: write the kill file, wait until every process of the session is gone, on demand use force."""
+
+import psutil
+
+from services.launcher import Process, launcher_of_dict
+from services.opening import living
+from services.session import Session, is_done
+from services.waiting import wait_until
+
+
+def kill_session(session: Session, reason: str, timeout_s: float, *, force: bool) -> list[str]:
+    """Stop a session; return the names of processes that are still there.
+
+    Args:
+        session: the running session.
+        reason: goes into the kill file's first line.
+        timeout_s: how long to wait.
+        force: kill what is left then, supervisors first.
+    """
+    if not is_done(session):
+        session.kill_file.write_text(f"{' '.join(reason.split()) or 'lap kill'}\n", encoding="utf-8")
+    wait_until(lambda: not _left(session), int(timeout_s * 1000))
+    left = _left(session)
+    if left and force:
+        for name in sorted(left, key=lambda name: "supervisor" not in name):
+            _kill(left[name])
+        wait_until(lambda: not _left(session), 3_000)
+        session.kill_file.unlink(missing_ok=True)
+        left = _left(session)
+    return list(left)
+
+
+def _left(session: Session) -> dict[str, Process]:
+    """Return the session's living processes; honcho, or `lap run`, is one of them."""
+    found = living(session)
+    launcher = launcher_of_dict(session.launcher)
+    if launcher.kind != "shell" and launcher.head.is_alive:
+        found[launcher.kind] = launcher.head
+    return found
+
+
+def _kill(process: Process) -> None:
+    try:
+        psutil.Process(process.pid).kill()
+    except psutil.Error:
+        return

@@ -1,0 +1,85 @@
+"""`lap run` and `lap feed` ...: open or join the session, take the role's lock, supervise. Light on purpose."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bus.topics import SERVICES
+from services import locate
+from services.launcher import find_launcher, run_launcher
+from services.locks import FileLock
+from services.opening import Opening, RefusedError, open_session
+from services.session import Session, read_stop, read_views
+from services.supervisor import Supervisor
+
+ROLE_TIMEOUT_MS = 3_000
+"""How long a role's lock may be held by one that is just leaving."""
+_OPTIONS = {
+    "source": ("S", "bitunix (default), demo, mock or replay"),
+    "symbol": ("S", "the contract, such as BTCUSDT"),
+    "interval": ("I", "candle length: 1s 5s 15s 1m 3m 5m 15m 30m 1h 4h 1d"),
+    "duration": ("MIN", "minutes of wall time, or inf"),
+    "seed": ("N", "the seed of every draw"),
+}
+
+
+def main(command: str, words: Sequence[str]) -> int:
+    """Supervise one service (`feed` ...) or all of them (`run`); return the exit code."""
+    options = parse_options(command, words)
+    cwd = Path.cwd()
+    if command == "run":
+        os.environ.update(locate.dotenv(cwd))
+    launcher = run_launcher() if command == "run" else find_launcher()
+    try:
+        opening = open_session(launcher, options, cwd)
+        services = opening.session.services if command == "run" else (command,)
+        locks = [_take_role(opening.session, service) for service in services]
+    except RefusedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    _greet(command, opening)
+    code = Supervisor(opening.session, services, launcher).run()
+    for lock in locks:
+        lock.release()
+    return code
+
+
+def parse_options(command: str, words: Sequence[str]) -> dict[str, str]:
+    """Return the settings that the command line gives, by name; exit with 2 and one line on words that are none."""
+    what = "a whole session, without honcho" if command == "run" else f"the {command} service, supervised"
+    parser = argparse.ArgumentParser(
+        prog=f"lap {command}",
+        description=f"Start {what}. Options go over environment (LAP_<NAME>), .env and lap.toml.",
+        epilog="See 'lap check' for every setting, its value and where it comes from.",
+    )
+    for name, (metavar, text) in _OPTIONS.items():
+        parser.add_argument(f"--{name}", metavar=metavar, help=text)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting; may be repeated")
+    given = vars(parser.parse_args(words))
+    options = {name: given[name] for name in _OPTIONS if given[name] is not None}
+    for item in given["set"]:
+        name, equals, value = item.partition("=")
+        if not equals:
+            parser.error(f"--set takes NAME=VALUE, was {item!r}")
+        options[name.strip()] = value
+    return options
+
+
+def _take_role(session: Session, service: str) -> FileLock:
+    lock = FileLock(session.state_dir / f"{service}.lock")
+    if not lock.acquire(ROLE_TIMEOUT_MS):
+        holder = read_views(session).get(service, {}).get("supervisor", {}).get("pid", "unknown")
+        raise RefusedError(f"the {service} service of session {session.run_id} already runs (pid {holder})")
+    return lock
+
+
+def _greet(command: str, opening: Opening) -> None:
+    session = opening.session
+    if opening.found:
+        sys.stdout.write(f"{opening.found}\n")
+    if command in {"run", SERVICES[0]} and read_stop(session) is None:
+        where = f"{session.settings['symbol']} from {session.settings['source']}"
+        sys.stdout.write(f"session {session.run_id}: {where}, seed {session.seed}; 'lap kill' stops it\n")
+    sys.stdout.flush()

@@ -1,0 +1,253 @@
+"""How a session begins: whoever comes first makes `session.json`, the others join it, strangers are refused.
+
+All of it happens under one lock, so that four processes started at once, or two sessions started at once, end in one
+session or a clear refusal.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bus.topics import PORTS
+from services import locate
+from services.clock import boot_ms, iso, wall_ms
+from services.launcher import Launcher, Process, launcher_of_dict
+from services.locks import FileLock
+from services.session import Session, is_done, read_session, read_views, session_file
+from services.waiting import write_atomic
+
+START_TIMEOUT_MS = 60_000
+"""How long a process waits for another one that is just opening the session (resolving settings takes a second)."""
+_STALE = ("session.json", "stop.json", "done.json", "feed.json", "strategy.json", "broker.json", "monitor.json")
+_OPENING_MS = 10_000
+"""How long a session of services started by hand may be without a living one: they are just being started."""
+_LOW, _HIGH = 20_000, 32_000
+"""Free ports are taken from below the range of outgoing connections, so that nobody's client sits on one."""
+
+
+class RefusedError(Exception):
+    """The session is refused; one sentence that says why and what to do. Exit code 2."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A session that this process may work in, and what was found on the way."""
+
+    session: Session
+    found: str = ""
+
+
+def open_session(launcher: Launcher, options: Mapping[str, str], cwd: Path) -> Opening:
+    """Join the launcher's session, or make it.
+
+    Args:
+        launcher: who starts the processes that belong together.
+        options: settings given on the command line, by name.
+        cwd: the working directory.
+
+    Raises:
+        RefusedError: bad settings, a kill file, another session, taken ports, a directory that is not writable.
+    """
+    state_dir = locate.state_dir(cwd, os.environ, options)
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = FileLock(state_dir / "start.lock")
+        locked = lock.acquire(START_TIMEOUT_MS)
+    except OSError as error:
+        raise RefusedError(f"the state directory {state_dir} is not writable: {error.strerror}") from None
+    if not locked:
+        raise RefusedError(f"another process has been opening a session in {state_dir} for a minute; look for it there")
+    try:
+        return _join_or_make(launcher, options, cwd, state_dir)
+    except OSError as error:
+        raise RefusedError(f"{error.filename or state_dir} can not be written: {error.strerror}") from None
+    finally:
+        lock.release()
+
+
+def is_running(session: Session) -> bool:
+    """Whether a session's processes are (still) there and its report is not yet."""
+    if is_done(session):
+        return False
+    launcher = launcher_of_dict(session.launcher)
+    if launcher.kind != "shell":
+        return launcher.is_alive or bool(living(session))
+    return boot_ms() - session.started_boot_ms < _OPENING_MS or bool(living(session))
+
+
+def living(session: Session) -> dict[str, Process]:
+    """Return the session's supervisors and services that are alive, by name."""
+    found = {}
+    for service, view in read_views(session).items():
+        for name, key in ((f"{service} (supervisor)", "supervisor"), (service, "service")):
+            data = view.get(key)
+            if isinstance(data, dict) and (process := Process(data["pid"], data["created"])).is_alive:
+                found[name] = process
+    return found
+
+
+def _join_or_make(launcher: Launcher, options: Mapping[str, str], cwd: Path, state_dir: Path) -> Opening:
+    fingerprint = locate.fingerprint(options, cwd, os.environ)
+    present = read_session(state_dir)
+    if present is not None and is_running(present):
+        return Opening(_join(present, launcher, fingerprint))
+    settings = _resolve(options, cwd)
+    _refuse_kill_file(Path(cwd) / str(settings["values"]["kill_file"]))
+    found = _clear(state_dir, present)
+    session = _make(launcher, settings, fingerprint, cwd)
+    session.log_dir.mkdir(parents=True, exist_ok=True)
+    _start_run(session, settings)
+    write_atomic(session_file(state_dir), session.to_json())
+    return Opening(session, found)
+
+
+def _join(session: Session, launcher: Launcher, fingerprint: str) -> Session:
+    theirs = launcher_of_dict(session.launcher)
+    if (theirs.kind, theirs.head) != (launcher.kind, launcher.head):
+        raise RefusedError(
+            f"session {session.run_id} is already running here (started by pid {theirs.head.pid}); "
+            "end it with 'lap kill', or start yours in a directory of its own"
+        )
+    if session.fingerprint != fingerprint:
+        raise RefusedError(
+            f"session {session.run_id} was opened with other settings; give every service of a session the same options"
+        )
+    return session
+
+
+def _resolve(options: Mapping[str, str], cwd: Path) -> dict[str, Any]:
+    """Resolve the settings in a short-lived child, so that their library never weighs on a supervisor."""
+    child = subprocess.run(
+        [sys.executable, "-P", "-m", "services.settings"],
+        input=json.dumps(dict(options)),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=cwd,
+        timeout=START_TIMEOUT_MS / 1000,
+        check=False,
+    )
+    if child.returncode == 0:
+        # The last line: a strategy's module, imported there to see that it can be, may have printed something.
+        resolved: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
+        return resolved
+    if child.returncode == 2:
+        raise RefusedError(child.stderr.strip())
+    raise RefusedError(f"the settings could not be resolved: {child.stderr.strip() or child.returncode}")
+
+
+def _refuse_kill_file(kill_file: Path) -> None:
+    if kill_file.exists():
+        raise RefusedError(f"the kill file {kill_file} is there, so nothing starts; delete it to go on")
+
+
+def _clear(state_dir: Path, crashed: Session | None) -> str:
+    """Make room for a new session; a crashed one gets its report first."""
+    found = ""
+    if crashed is not None and not is_done(crashed):
+        found = f"session {crashed.run_id} had not ended in order; its position was closed and its report made"
+        subprocess.run(
+            [sys.executable, "-P", "-m", "services.closing", str(state_dir)],
+            stdin=subprocess.DEVNULL,
+            timeout=START_TIMEOUT_MS / 1000,
+            check=False,
+        )
+    for name in _STALE:
+        (state_dir / name).unlink(missing_ok=True)
+    return found
+
+
+def _make(launcher: Launcher, settings: Mapping[str, Any], fingerprint: str, cwd: Path) -> Session:
+    values = dict(settings["values"])
+    if values["seed"] is None:
+        values["seed"] = secrets.randbits(32)
+    started_ms = wall_ms()
+    runs = cwd / str(values["runs_dir"])
+    runs.mkdir(parents=True, exist_ok=True)
+    return Session(
+        run_id=_new_run(runs, started_ms),
+        seed=values["seed"],
+        started_ms=started_ms,
+        started_boot_ms=boot_ms(),
+        ports=dict(zip(PORTS, _free_ports(int(values["bus_port"])), strict=True)),
+        settings=values,
+        launcher=launcher.to_dict(),
+        fingerprint=fingerprint,
+        root=str(cwd),
+    )
+
+
+def _new_run(runs: Path, started_ms: int) -> str:
+    """Make the run's directory; its name is its start in UTC, with a number where that is taken."""
+    stamp = iso(started_ms)[:19].replace("-", "").replace(":", "").replace("T", "-")
+    for number in range(1, 1000):
+        name = stamp if number == 1 else f"{stamp}-{number}"
+        with contextlib.suppress(FileExistsError):
+            (runs / name).mkdir()
+            return name
+    raise RefusedError(f"{runs} holds a thousand runs of this second")
+
+
+def _free_ports(first: int) -> list[int]:
+    if first:
+        wanted = list(range(first, first + len(PORTS)))
+        taken = [port for port in wanted if not _is_free(port)]
+        if taken:
+            raise RefusedError(f"bus_port {first} needs ports {wanted[0]} to {wanted[-1]}, but {taken[0]} is taken")
+        return wanted
+    ports: list[int] = []
+    while len(ports) < len(PORTS):
+        port = _LOW + secrets.randbelow(_HIGH - _LOW)
+        if port not in ports and _is_free(port):
+            ports.append(port)
+    return ports
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _start_run(session: Session, settings: Mapping[str, Any]) -> None:
+    config = {
+        "run_id": session.run_id,
+        "seed": session.seed,
+        "started_at": iso(session.started_ms),
+        "settings": session.settings,
+        "origins": settings["origins"],
+        "versions": {
+            "python": sys.version.split()[0],
+            "laptop-agents": version("laptop-agents"),
+            "platform": sys.platform,
+        },
+    }
+    write_atomic(session.run_dir / "config.json", json.dumps(config, indent=1, ensure_ascii=False).encode())
+    _point_latest(session.run_dir)
+
+
+def _point_latest(run_dir: Path) -> None:
+    latest = run_dir.parent / "latest"
+    if sys.platform == "win32":
+        import _winapi  # noqa: PLC0415 - exists there alone
+
+        with contextlib.suppress(OSError):
+            latest.rmdir()
+        _winapi.CreateJunction(str(run_dir), str(latest))
+        return
+    temp = run_dir.parent / f".latest.{os.getpid()}"
+    temp.unlink(missing_ok=True)
+    temp.symlink_to(run_dir.name, target_is_directory=True)
+    temp.replace(latest)

@@ -1,0 +1,48 @@
+"""What a session prints: through one thread and a bounded queue, so that a reader that does not read stops nobody."""
+
+import sys
+import threading
+from queue import Empty, Full, Queue
+
+WAITING_LINES = 200
+
+
+class Printer:
+    """Prints lines in order; drops them while the reader takes nothing."""
+
+    def __init__(self) -> None:
+        self.reader_is_gone = False
+        self._lines: Queue[str | None] = Queue(WAITING_LINES)
+        self._thread = threading.Thread(target=self._run, daemon=True, name="printer")
+        self._thread.start()
+
+    def line(self, text: str) -> None:
+        """Print a line, some time soon."""
+        try:
+            self._lines.put_nowait(text)
+        except Full:
+            self._drop_oldest(text)
+
+    def close(self) -> None:
+        """Print what is waiting, for at most half a second."""
+        self.line("")
+        self._lines.put(None) if not self._lines.full() else None
+        self._thread.join(0.5)
+
+    def _drop_oldest(self, text: str) -> None:
+        try:
+            self._lines.get_nowait()
+            self._lines.put_nowait(text)
+        except (Empty, Full):
+            return
+
+    def _run(self) -> None:
+        while (text := self._lines.get()) is not None:
+            if not text:
+                continue
+            try:
+                sys.stdout.write(text + "\n")
+                sys.stdout.flush()
+            except (OSError, ValueError):
+                self.reader_is_gone = True
+                return

@@ -1,0 +1,310 @@
+"""The one loop of a service: poll, decode, hand on, beat, stop, drain, exit code.
+
+What a service is made of (its sockets, its core, its files) is its `process.py`; when and in which order it turns is
+decided here. The one `except Exception` of the project is here: our own impossibility ends the process with a
+traceback in the log and in `alert.txt`, and the supervisor starts it again.
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import zmq
+from loguru import logger
+
+from bus.errors import BusError
+from bus.messages import Heartbeat, Level, Message, Notice, Shutdown, StopReason
+from bus.sockets import Bus, Publisher
+from services import log, signals
+from services.alerts_file import alert
+from services.clock import boot_ms, monotonic_ms
+from services.keys_file import KeysError, load_or_make_keys
+from services.launcher import find_launcher, launcher_of_dict
+from services.link import Link
+from services.opening import RefusedError, open_session
+from services.session import Session, read_session, stop_session
+
+LONGEST_TURN_MS = 250
+"""The loop turns at least this often, to beat and to look at its timers."""
+CLOSE_MS = 3_000
+"""A service that is not done with its end after this long leaves all the same."""
+Arrived_co = TypeVar("Arrived_co", covariant=True)
+
+
+class ConfigError(Exception):
+    """A service can not work with its settings; one sentence. Exit code 2."""
+
+
+class Receiver(Protocol[Arrived_co]):
+    """What the loop can wait on: a socket of `bus.sockets`."""
+
+    malformed: int
+
+    @property
+    def socket(self) -> "zmq.Socket[bytes]":
+        """The socket to poll."""
+
+    def receive(self) -> Sequence[Arrived_co]:
+        """Return what has arrived, without waiting."""
+
+
+class Shell(Protocol):
+    """What a service's `process.py` gives to the loop."""
+
+    def on_turn(self, now_ms: int) -> int:
+        """Do what is due; return how many ms may pass until the next turn."""
+
+    def close(self, shutdown: Shutdown) -> bool:
+        """End in order; called each turn until it returns true."""
+
+
+Serve = Callable[[], None]
+"""A service with a loop of its own, which calls `Runner.step` a few times a second and ends when told to."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """How this process was started.
+
+    Attributes:
+        supervised: by a supervisor, through two pipes.
+        incarnation: 1, 2, 3 ... under that supervisor.
+        because: why the one before ended.
+    """
+
+    supervised: bool = False
+    incarnation: int = 1
+    because: str = ""
+
+
+class Runner:
+    """A service's loop, its publisher, and its words to supervisor and people.
+
+    Args:
+        service: the service's name.
+        session: the session it works in.
+        start: how this process was started.
+
+    Raises:
+        ConfigError: the service's port is taken, or the key file can not be used.
+    """
+
+    def __init__(self, service: str, session: Session, start: Start) -> None:
+        self.service = service
+        self.session = session
+        self.ready = False
+        self._woken, self._waker = socket.socketpair()
+        self._woken.setblocking(False)
+        self._waker.setblocking(False)
+        self.link = Link(self.waker()) if start.supervised else None
+        self._start = start
+        try:
+            self.bus = Bus(load_or_make_keys(session.state_dir), service, boot_ms())
+            self.publisher: Publisher = self.bus.publisher(session.ports[service])
+        except (BusError, KeysError) as error:
+            raise ConfigError(str(error)) from None
+        self._poller = zmq.Poller()
+        self._poller.register(self._woken.fileno(), zmq.POLLIN)
+        self._inputs: list[tuple[Receiver[Any], Callable[[Any], None]]] = []
+        self._shutdown: Shutdown | None = None
+        self._beat_every_ms = int(session.settings["heartbeat_interval_sec"] * 1000)
+        self._next_beat_ms = 0
+        self._stacks = log.open_stacks(session.log_dir, service)
+        self._stacks_after_s = max(1.0, float(session.settings["heartbeat_timeout_sec"]) - 0.5)
+        self._handlers: dict[type, Callable[[Any], None]] = {Shutdown: self.stop}
+        self.listen(self.publisher, self.hear)
+        if service != "monitor":
+            self.subscribe("monitor", [Shutdown])
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the service has not run before under its supervisor."""
+        return self._start.incarnation == 1
+
+    def listen(self, receiver: Receiver[Arrived_co], handler: Callable[[Arrived_co], None]) -> None:
+        """Call `handler` with each thing that arrives at a socket."""
+        self._poller.register(receiver.socket, zmq.POLLIN)
+        self._inputs.append((receiver, handler))
+
+    def subscribe(
+        self, service: str, topics: Iterable[type[Message]], handler: Callable[[Any], None] | None = None
+    ) -> None:
+        """Listen to topics of another service; without a handler the loop's own (`on`) are called."""
+        self.listen(self.bus.subscriber(self.session.ports[service], topics), handler or self.hear)
+
+    def on(self, message: type[Message], handler: Callable[[Any], None]) -> None:
+        """Name the handler for a class of messages."""
+        self._handlers[message] = handler
+
+    def hear(self, message: Message) -> None:
+        """Hand a message to the handler named for its class."""
+        handler = self._handlers.get(type(message))
+        if handler is not None:
+            handler(message)
+
+    def waker(self) -> Callable[[], None]:
+        """Return a function that makes the loop turn at once; it may be called from any thread."""
+
+        def wake() -> None:
+            try:
+                self._waker.send(b"!")
+            except OSError:
+                return  # a full buffer wakes the loop as well; a closed one has no loop
+
+        return wake
+
+    def notice(self, level: Level, event: str, text: str, *, incident: bool = False) -> None:
+        """Tell people: the log, the monitor's system log, and the alert file when it is critical."""
+        logger.bind(event=event).log(level.value, text)
+        if level is Level.CRITICAL:
+            alert(self.session.log_dir, level.value, f"{self.service}: {text}")
+        self.publisher.send(Notice(self.service, level, event, text, incident))
+
+    def stop(self, shutdown: Shutdown) -> None:
+        """Begin the service's end; the first reason holds."""
+        if self._shutdown is None:
+            self._shutdown = shutdown
+
+    @property
+    def malformed(self) -> int:
+        """How many frames were no messages, over all sockets."""
+        return sum(receiver.malformed for receiver, _ in self._inputs)
+
+    def run(self, shell: Shell | Serve) -> int:
+        """Turn until the session stops; return the process's exit code."""
+        self._tell_of_start()
+        if callable(shell):
+            shell()
+        else:
+            self._loop(shell)
+        self.bus.close()
+        if self.service == "broker" and self.link is not None and self.link.supervisor_is_gone:
+            self._leave_the_report_to_a_child()
+        return 0
+
+    def step(self) -> Shutdown | None:
+        """Turn once without waiting, for a service whose loop is somebody else's; return the order to stop."""
+        self._turn(lambda _: 0)
+        return self._shutdown
+
+    def _loop(self, shell: Shell) -> None:
+        while self._shutdown is None:
+            self._turn(shell.on_turn)
+        deadline = monotonic_ms() + CLOSE_MS
+        while not shell.close(self._shutdown) and monotonic_ms() < deadline:
+            self._turn(shell.on_turn)
+
+    def _turn(self, on_turn: Callable[[int], int]) -> None:
+        now_ms = monotonic_ms()
+        self._beat(now_ms)
+        wait_ms = max(0, min(LONGEST_TURN_MS, on_turn(now_ms)))
+        readable = {item for item, _ in self._poller.poll(wait_ms)}
+        self._look_at_orders()
+        if self._woken.fileno() in readable:
+            self._woken.recv(65536)
+        for receiver, handler in self._inputs:
+            if receiver.socket in readable:
+                for arrived in receiver.receive():
+                    handler(arrived)
+
+    def _beat(self, now_ms: int) -> None:
+        if now_ms < self._next_beat_ms:
+            return
+        self._next_beat_ms = now_ms + min(self._beat_every_ms, 1_000)
+        log.expect_turn_within(self._stacks_after_s, self._stacks)
+        self.publisher.send(Heartbeat(self.service, os.getpid(), boot_ms(), self.ready))
+        if self.link is not None:
+            self.link.beat()
+
+    def _look_at_orders(self) -> None:
+        if self.link is None:
+            if signals.received:
+                stop = stop_session(self.session, StopReason.SIGNAL, self.service, f"signal {signals.received[0]}")
+                self.stop(Shutdown(stop.reason, stop.detail))
+        elif self.link.order is not None:
+            self.stop(self.link.order)
+        elif self.link.supervisor_is_gone:
+            self._be_orphaned()
+
+    def _be_orphaned(self) -> None:
+        launcher = launcher_of_dict(self.session.launcher)
+        # The one supervisor of 'lap run' is the launcher itself, even while it is still dying.
+        is_alone = launcher.kind == "run" or not launcher.is_alive
+        reason = StopReason.ORPHANED if is_alone else StopReason.INTERNAL_ERROR
+        stop = stop_session(self.session, reason, self.service, f"the supervisor of {self.service} is gone")
+        self.stop(Shutdown(stop.reason, stop.detail))
+
+    def _leave_the_report_to_a_child(self) -> None:
+        """Do what the broker's supervisor would have done, had it lived; doing it twice does nothing twice."""
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "services.closing", str(self.session.state_dir)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def _tell_of_start(self) -> None:
+        if self._start.incarnation > 1:
+            logger.bind(event="service_restarted").error(f"{self.service} was started again ({self._start.because})")
+        else:
+            self.notice(Level.INFO, "service_started", f"{self.service} started, pid {os.getpid()}")
+
+
+Compose = Callable[[Runner, Session], Shell | Serve]
+
+
+def main(service: str, compose: Compose) -> None:
+    """Run a service's process, supervised or bare, and exit with its code.
+
+    Args:
+        service: the service's name.
+        compose: builds the service from a runner; the composition root of its room.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m services.{service}",
+        description=f"The bare {service} service in the foreground, for debugging: no supervisor, ends on Ctrl-C.",
+    )
+    parser.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--state-dir", help=argparse.SUPPRESS)
+    parser.add_argument("--incarnation", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--because", default="", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    start = Start(arguments.supervised, arguments.incarnation, arguments.because)
+    signals.ignore() if start.supervised else signals.catch()
+    session = _find_session(start, arguments.state_dir)
+    log.open_log(session.log_dir, service, to_terminal=not start.supervised)
+    sys.exit(_run(service, session, start, compose))
+
+
+def _find_session(start: Start, state_dir: str | None) -> Session:
+    if start.supervised and state_dir:
+        session = read_session(Path(state_dir))
+        if session is not None:
+            return session
+        sys.stderr.write(f"{state_dir}/session.json is gone\n")
+        sys.exit(2)
+    try:
+        return open_session(find_launcher(), {}, Path.cwd()).session
+    except RefusedError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
+def _run(service: str, session: Session, start: Start, compose: Compose) -> int:
+    try:
+        runner = Runner(service, session, start)
+        return runner.run(compose(runner, session))
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        alert(session.log_dir, "CRITICAL", f"{service}: {error}")
+        return 2
+    except Exception as error:  # noqa: BLE001 - the one place: our own impossibility, told and ended
+        logger.critical(traceback.format_exc())
+        alert(session.log_dir, "CRITICAL", f"{service} failed: {type(error).__name__}: {error}")
+        return 1

@@ -1,0 +1,154 @@
+"""The running session as its processes know it: `session.json` in the state directory, and what lies around it.
+
+Written once, by whoever comes first (`opening`); everybody else reads. The stop file and the done file are here too:
+one stop, the first wins; done, when the report stands.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bus.messages import StopReason
+from services.clock import iso, wall_ms
+from services.waiting import read_json, write_first
+
+
+@dataclass(frozen=True)
+class Session:
+    """What was fixed at the session's start.
+
+    Attributes:
+        run_id: the name of the run's directory.
+        seed: every draw is a function of it.
+        started_ms: wall clock at the start, ms since the epoch.
+        started_boot_ms: `clock.boot_ms` at the start; the countdown runs on it.
+        ports: TCP ports on loopback by name (`bus.topics.PORTS`).
+        settings: the settings as resolved; unset ones are None, and so is an endless `duration`.
+        launcher: who started the session (`launcher.Launcher` as a dict).
+        fingerprint: of the settings' sources, so that joining processes can tell that they mean the same session.
+        root: the working directory.
+    """
+
+    run_id: str
+    seed: int
+    started_ms: int
+    started_boot_ms: int
+    ports: Mapping[str, int]
+    settings: Mapping[str, Any]
+    launcher: Mapping[str, Any]
+    fingerprint: str
+    root: str
+
+    def path(self, setting: str) -> Path:
+        """Return the path that a setting names, relative to the working directory."""
+        return Path(self.root) / str(self.settings[setting])
+
+    @property
+    def state_dir(self) -> Path:
+        """Where `session.json`, locks and keys are."""
+        return self.path("state_dir")
+
+    @property
+    def log_dir(self) -> Path:
+        """Where logs, alerts and the heartbeat are."""
+        return self.path("log_dir")
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the run's recording, journal and report are."""
+        return self.path("runs_dir") / self.run_id
+
+    @property
+    def kill_file(self) -> Path:
+        """The file whose appearance stops the session."""
+        return self.path("kill_file")
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services of this session, in the order in which they are started."""
+        base = ("feed", "strategy", "broker", "monitor")
+        return ("exchange", *base) if self.settings["source"] == "demo" else base
+
+    def to_json(self) -> bytes:
+        """Return the content of `session.json`."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The one stop of a session: why, said by whom, when (wall ms)."""
+
+    run_id: str
+    reason: StopReason
+    by: str
+    detail: str
+    at_ms: int
+
+    @property
+    def code(self) -> int:
+        """The exit code of everybody who lives to exit."""
+        return self.reason.exit_code
+
+
+def session_file(state_dir: Path) -> Path:
+    """Where a state directory says which session runs."""
+    return state_dir / "session.json"
+
+
+def read_session(state_dir: Path) -> Session | None:
+    """Return the session that a state directory speaks of, running or not; None when there is none to read."""
+    data = read_json(session_file(state_dir))
+    try:
+        return Session(**data)
+    except TypeError:
+        return None
+
+
+def stop_session(session: Session, reason: StopReason, by: str, detail: str = "") -> Stop:
+    """Say that the session stops; the first to say it is right. Return the stop that holds."""
+    content = {
+        "run_id": session.run_id,
+        "reason": reason.value,
+        "code": reason.exit_code,
+        "by": by,
+        "detail": detail,
+        "at_ms": wall_ms(),
+        "ts": iso(wall_ms()),
+    }
+    try:
+        write_first(session.state_dir / "stop.json", json.dumps(content).encode())
+    except OSError as error:  # a full disk must not keep a session from stopping
+        sys.stderr.write(f"the stop file can not be written: {error}\n")
+    return read_stop(session) or Stop(session.run_id, reason, by, detail, wall_ms())
+
+
+def read_stop(session: Session) -> Stop | None:
+    """Return the session's stop, if it has one."""
+    data = read_json(session.state_dir / "stop.json")
+    if not isinstance(data, dict) or data.get("run_id") != session.run_id:
+        return None
+    return Stop(session.run_id, StopReason(data["reason"]), data["by"], data["detail"], data["at_ms"])
+
+
+def mark_done(session: Session) -> None:
+    """Say that everything of the session is on disk, the report too."""
+    write_first(session.state_dir / "done.json", json.dumps({"run_id": session.run_id, "ts": iso(wall_ms())}).encode())
+
+
+def is_done(session: Session) -> bool:
+    """Whether the session has ended and its report stands."""
+    data = read_json(session.state_dir / "done.json")
+    return isinstance(data, dict) and data.get("run_id") == session.run_id
+
+
+def read_views(session: Session) -> dict[str, dict[str, Any]]:
+    """Return each supervisor's view of its service, by service."""
+    views = {}
+    for service in session.services:
+        data = read_json(session.state_dir / f"{service}.json")
+        if isinstance(data, dict) and data.get("run_id") == session.run_id:
+            views[service] = data
+    return views

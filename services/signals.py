@@ -1,0 +1,32 @@
+"""Signals as facts: noted the moment they come, read by the loop when it turns. Imported before anything else."""
+
+import signal
+
+received: list[int] = []
+"""Numbers of the signals that came, in order."""
+
+
+def catch() -> None:
+    """Note SIGINT, SIGTERM and, unless it is ignored (nohup), SIGHUP, instead of dying of them."""
+    signal.signal(signal.SIGINT, _note)
+    signal.signal(signal.SIGTERM, _note)
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        signal.signal(hangup, _note)
+
+
+def ignore() -> None:
+    """Leave the end to the supervisor: terminals and honcho signal the whole group, services too."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def hung_up() -> bool:
+    """Whether the terminal is gone."""
+    return getattr(signal, "SIGHUP", None) in received
+
+
+def _note(number: int, _frame: object) -> None:
+    received.append(number)

@@ -1,0 +1,183 @@
+"""Keeps services alive and brings the session to an orderly end: what `lap feed` ... and `lap run` are.
+
+Light on purpose (no zmq, no settings library): it may be there four times. Its watch is made of facts on disk, in
+pipes and in the process table, so that it works with the bus or the monitor dead: the stop file (the first stop wins),
+the kill file, the launcher, its own signals, and its children's beats.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from queue import Empty, Queue
+
+from bus.messages import StopReason
+from services import signals
+from services.alerts_file import alert
+from services.child import Word
+from services.clock import monotonic_ms
+from services.keeper import Keeper, Verdict
+from services.launcher import Launcher, OutputWatch, Process
+from services.locks import FileLock
+from services.printer import Printer
+from services.session import Session, Stop, is_done, read_stop, read_views, stop_session
+from services.waiting import pause
+
+TURN_MS = 100
+LATE_MS = 1_500
+"""A turn that comes this much late was no turn of a running machine: all patience begins anew."""
+LOOK_AROUND_MS = 500
+KILL_FILE_PATIENCE_MS = 1_000
+"""How long the kill file may lie there before a supervisor acts in the monitor's stead."""
+SIGNAL_PATIENCE_MS = 300
+"""After SIGTERM: time to see whether honcho only passes on that another supervisor died."""
+DONE_MS = 30_000
+
+
+class Supervisor:
+    """One parent process of one service, or of all of them.
+
+    Args:
+        session: the session that it works in.
+        services: the services to keep.
+        launcher: who started this process; its end is this one's.
+    """
+
+    def __init__(self, session: Session, services: Sequence[str], launcher: Launcher) -> None:
+        self._session = session
+        self._launcher = launcher
+        self._name = " ".join(("lap", services[0] if len(services) == 1 else "run"))
+        self._words: Queue[Word] = Queue(10_000)
+        self._keepers = {service: Keeper(service, session, self._words) for service in services}
+        self._printer = Printer()
+        self._output = OutputWatch(launcher)
+        self._stop: Stop | None = None
+        self._last_turn_ms = self._last_look_ms = monotonic_ms()
+        self._kill_file_since_ms: int | None = None
+        self._signal_since_ms: int | None = None
+
+    def run(self) -> int:
+        """Keep the services until the session stops; return the exit code."""
+        while self._stop is None or any(keeper.child for keeper in self._keepers.values()):
+            self._turn(monotonic_ms())
+            self._hear()
+        code = self._finish(self._stop)
+        self._printer.close()
+        return code
+
+    def _turn(self, now_ms: int) -> None:
+        if now_ms - self._last_turn_ms > TURN_MS + LATE_MS:
+            self._forgive(now_ms)
+        self._last_turn_ms = now_ms
+        if self._stop is None:
+            self._watch(now_ms)
+            self._pass_on(read_stop(self._session), now_ms)
+        for keeper in self._keepers.values():
+            self._judge(keeper.turn(now_ms), now_ms)
+
+    def _watch(self, now_ms: int) -> None:
+        self._watch_signals(now_ms)
+        if now_ms - self._last_look_ms >= LOOK_AROUND_MS:
+            self._last_look_ms = now_ms
+            self._watch_launcher()
+            self._watch_kill_file(now_ms)
+
+    def _watch_signals(self, now_ms: int) -> None:
+        if signals.hung_up():
+            self._say_stop(StopReason.ORPHANED, "the terminal is gone")
+        elif signals.received:
+            self._signal_since_ms = self._signal_since_ms or now_ms
+            if self._launcher.kind == "honcho" and (dead := self._dead_peers()):
+                self._say_stop(StopReason.INTERNAL_ERROR, f"the supervisor of {', '.join(dead)} is gone")
+            elif self._launcher.kind != "honcho" or now_ms - self._signal_since_ms >= SIGNAL_PATIENCE_MS:
+                self._say_stop(StopReason.SIGNAL, f"signal {signals.received[0]}")
+
+    def _watch_launcher(self) -> None:
+        if not self._launcher.is_alive:
+            self._say_stop(StopReason.ORPHANED, f"{self._launcher.kind} is gone")
+        elif self._output.reader_is_gone or self._printer.reader_is_gone:
+            self._say_stop(StopReason.ORPHANED, "the reader of the output is gone")
+
+    def _watch_kill_file(self, now_ms: int) -> None:
+        if not self._session.kill_file.exists():
+            self._kill_file_since_ms = None
+            return
+        self._kill_file_since_ms = self._kill_file_since_ms or now_ms
+        if now_ms - self._kill_file_since_ms >= KILL_FILE_PATIENCE_MS:
+            self._say_stop(StopReason.KILL, "kill file")
+
+    def _dead_peers(self) -> list[str]:
+        """Services whose supervisor is gone though the session goes on."""
+        views = read_views(self._session)
+        held = {name: view["supervisor"] for name, view in views.items() if name not in self._keepers}
+        return [name for name, data in held.items() if not Process(data["pid"], data["created"]).is_alive]
+
+    def _say_stop(self, reason: StopReason, detail: str) -> None:
+        stop_session(self._session, reason, self._name, detail)
+
+    def _pass_on(self, stop: Stop | None, now_ms: int) -> None:
+        if stop is None:
+            return
+        self._stop = stop
+        for keeper in self._keepers.values():
+            keeper.stop(stop, now_ms)
+
+    def _judge(self, verdict: Verdict | None, now_ms: int) -> None:
+        if verdict is None:
+            return
+        reason = StopReason.CONFIG if verdict.is_config else StopReason.RESTARTS_EXHAUSTED
+        if self._stop is None:
+            self._pass_on(stop_session(self._session, reason, self._name, verdict.detail), now_ms)
+
+    def _forgive(self, now_ms: int) -> None:
+        self._kill_file_since_ms = self._signal_since_ms = None
+        for keeper in self._keepers.values():
+            keeper.turn_came_late(now_ms)
+
+    def _hear(self) -> None:
+        """Take the children's words for at most one turn's time."""
+        until_ms = self._last_turn_ms + TURN_MS
+        while (wait_ms := until_ms - monotonic_ms()) > 0:
+            try:
+                child, word = self._words.get(timeout=wait_ms / 1000)
+            except Empty:
+                return
+            if word.startswith("say "):
+                self._printer.line(word[4:])
+            self._judge(self._keepers[child.service].heard(child, word, monotonic_ms()), monotonic_ms())
+            if not word:
+                return
+
+    def _finish(self, stop: Stop) -> int:
+        """Wait until the report stands; whoever kept the broker makes it."""
+        if stop.code and "broker" in self._keepers:
+            alert(self._session.log_dir, "CRITICAL", f"the session ends: {stop.reason.value}: {stop.detail}")
+        deadline = monotonic_ms() + DONE_MS
+        if "broker" in self._keepers:
+            self._close_session()
+        while not is_done(self._session) and monotonic_ms() < deadline:
+            pause(TURN_MS / 2)
+            if self._broker_is_abandoned():
+                self._close_session()
+        if "broker" in self._keepers:
+            self._printer.line(f"session {self._session.run_id} ended: {stop.reason.value} ({stop.detail})")
+            self._printer.line(f"report: {self._session.run_dir / 'summary.html'}")
+        return stop.code
+
+    def _broker_is_abandoned(self) -> bool:
+        """Whether the broker's supervisor is gone, and the broker with it: then somebody else makes the report."""
+        if "broker" in self._keepers or FileLock(self._session.state_dir / "broker.lock").is_taken:
+            return False
+        data = read_views(self._session).get("broker", {}).get("service")
+        return data is None or not Process(data["pid"], data["created"]).is_alive
+
+    def _close_session(self) -> None:
+        """Run the closing child: it finishes what a dead broker left, writes the report, says done."""
+        try:
+            subprocess.run(
+                [sys.executable, "-P", "-m", "services.closing", str(self._session.state_dir)],
+                stdin=subprocess.DEVNULL,
+                timeout=DONE_MS / 1000,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            alert(self._session.log_dir, "CRITICAL", "the report took too long; make it with 'lap report'")

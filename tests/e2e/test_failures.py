@@ -1,0 +1,120 @@
+"""Processes that die, hang or are left alone: the session goes on, or ends in order and says why."""
+
+import os
+import signal
+
+import pytest
+from processes import LAP, Desk, eventually
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def replaced(desk: Desk, service: str, pid: int) -> bool:
+    now = desk.service_pid(service)
+    state = (desk.json(".lap", f"{service}.json") or {}).get("state")
+    return now not in {0, pid} and state == "RUNNING"
+
+
+@pytest.mark.parametrize("service", ["feed", "strategy", "broker", "monitor"])
+def test_a_killed_service_is_started_again_and_the_session_goes_on(desk: Desk, service: str) -> None:
+    program = desk.session()
+    desk.wait_running()
+    pid = desk.service_pid(service)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: replaced(desk, service, pid), 20, f"{service} is back")
+    closed = len(desk.events("trade_closed"))
+    desk.wait_trades(closed + 1)
+    assert desk.lap("kill").returncode == 0
+    assert program.wait(10) == 0
+    summary = desk.summary()
+    assert summary["stop_reason"] == "kill"
+    assert summary["restarts"] == 1 or summary["restarts"][service] == 1
+    assert any(service in str(incident) for incident in summary["incidents"])
+
+
+def test_a_hung_service_is_killed_and_started_again(desk: Desk) -> None:
+    program = desk.session(LAP_HEARTBEAT_INTERVAL_SEC="0.5", LAP_HEARTBEAT_TIMEOUT_SEC="2")
+    desk.wait_running()
+    pid = desk.service_pid("strategy")
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: replaced(desk, "strategy", pid), 20, "the strategy is back")
+    assert desk.lap("kill").returncode == 0
+    assert program.wait(10) == 0
+    assert "hung" in (desk.directory / "logs" / "alert.txt").read_text()
+
+
+def test_a_service_that_crashes_too_often_ends_the_session(desk: Desk) -> None:
+    program = desk.session(LAP_MAX_RESTARTS="1")
+    desk.wait_running()
+    pid = desk.service_pid("feed")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: replaced(desk, "feed", pid), 20, "the feed is back")
+    os.kill(desk.service_pid("feed"), signal.SIGKILL)
+    assert program.wait(30) == 6
+    assert desk.summary()["stop_reason"] == "restarts_exhausted"
+    assert "restarts_exhausted" in (desk.directory / "logs" / "alert.txt").read_text()
+
+
+def test_ctrl_c_ends_in_order(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    os.killpg(program.pid, signal.SIGINT)
+    assert program.wait(10) == 0
+    assert desk.summary()["stop_reason"] == "signal"
+    eventually(lambda: not program.family(), 5, "no process is left")
+
+
+def test_ctrl_c_at_honcho_ends_in_order(desk: Desk) -> None:
+    program = desk.honcho()
+    desk.wait_running()
+    os.kill(program.pid, signal.SIGINT)
+    assert program.wait(10) in {0, 130}
+    eventually(lambda: not program.family(), 5, "no process is left")
+    assert desk.summary()["stop_reason"] == "signal"
+
+
+@pytest.mark.parametrize("way", ["honcho", "run"])
+def test_a_launcher_killed_with_9_leaves_an_orderly_end(desk: Desk, way: str) -> None:
+    program = desk.honcho() if way == "honcho" else desk.session()
+    desk.wait_running()
+    os.kill(program.pid, signal.SIGKILL)
+    eventually(lambda: not program.family(), 20, "no process is left")
+    summary = desk.summary()
+    assert summary["stop_reason"] == "orphaned"
+    assert "orphaned" in str(desk.json(".lap", "stop.json"))
+    again = desk.session(LAP_DURATION="0.1")
+    assert again.wait(60) == 0, again.output()
+
+
+def test_a_supervisor_killed_with_9_ends_the_session_in_order(desk: Desk) -> None:
+    program = desk.honcho()
+    desk.wait_running()
+    supervisor = desk.json(".lap", "broker.json")["supervisor"]["pid"]
+    os.kill(supervisor, signal.SIGKILL)
+    program.wait(20)
+    eventually(lambda: not program.family(), 20, "no process is left")
+    assert desk.summary()["stop_reason"] == "internal_error"
+
+
+def test_a_session_that_lost_everybody_is_picked_up_by_the_next(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    crashed = desk.run_dir
+    desk.wait_trades(1)
+    for process in program.family():
+        process.kill()
+    program.wait(10)
+    assert not (crashed / "summary.json").exists()
+    again = desk.session(LAP_DURATION="0.1")
+    assert again.wait(60) == 0, again.output()
+    assert crashed.name in again.output()
+    assert (crashed / "summary.json").exists()
+    assert desk.run_dir != crashed
+
+
+def test_many_services_started_by_hand_are_one_session(desk: Desk) -> None:
+    services = ("feed", "strategy", "broker", "monitor")
+    env = {"LAP_SOURCE": "mock", "LAP_INTERVAL": "1s", "LAP_DURATION": "0.2"}
+    programs = [desk.start(LAP, service, **env) for service in services]
+    assert [program.wait(60) for program in programs] == [0, 0, 0, 0]
+    assert len([entry for entry in (desk.directory / "runs").iterdir() if entry.name != "latest"]) == 1

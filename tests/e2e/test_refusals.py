@@ -1,0 +1,121 @@
+"""What can not work is refused at once: code 2 and one sentence, from every command; nothing running is touched."""
+
+import socket
+
+import pytest
+from processes import LAP, Desk, eventually
+
+pytestmark = pytest.mark.timeout(120)
+
+BAD = [
+    ({"LAP_STOP_BPS": "-3"}, "stop_bps must be greater than 0, got -3 (from LAP_STOP_BPS)"),
+    ({"LAP_RISK_PCT": "150"}, "risk_pct"),
+    ({"LAP_DURATION": "0"}, "duration must be greater than 0"),
+    ({"LAP_SYMBOL": ""}, "symbol must not be empty"),
+    ({"LAP_STOPBPS": "1"}, "LAP_STOP_BPS"),
+    ({"LAP_STRATEGY": "nonsense"}, "nonsense"),
+]
+
+
+def only_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+@pytest.mark.parametrize(("env", "says"), BAD, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_a_bad_setting_is_refused_in_one_line(desk: Desk, command: str, env: dict[str, str], says: str) -> None:
+    done = desk.lap(command, **env)
+    assert done.returncode == 2, done.stdout
+    if command == "run" or "STRATEGY" not in str(env):
+        assert says in only_line(done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not (desk.directory / "runs").exists() or command == "check"
+
+
+@pytest.mark.parametrize(("env", "says"), BAD[:2], ids=lambda value: str(value)[:20])
+def test_honcho_ends_with_2_on_a_bad_setting(desk: Desk, env: dict[str, str], says: str) -> None:
+    program = desk.honcho(**env)
+    assert program.wait(30) == 2
+    assert says in program.output()
+    assert "Traceback" not in program.output()
+    eventually(lambda: not program.family(), 5, "no process is left")
+
+
+def test_a_broken_settings_file_is_refused_with_its_line(desk: Desk) -> None:
+    (desk.directory / "lap.toml").write_text('symbol = "BTCUSDT"\nstop_bps = = 3\n')
+    for command in ("run", "check"):
+        done = desk.lap(command)
+        assert done.returncode == 2
+        line = only_line(done.stderr)
+        assert "lap.toml" in line
+        assert "2" in line
+
+
+def test_a_kill_file_refuses_the_start_and_says_how_to_clear_it(desk: Desk) -> None:
+    (desk.directory / "kill.txt").write_text("wait for me\n")
+    done = desk.lap("run")
+    assert done.returncode == 2
+    assert "delete it" in only_line(done.stderr)
+    assert desk.lap("check").returncode == 2
+    program = desk.honcho()
+    assert program.wait(30) == 2
+    assert (desk.directory / "kill.txt").read_text() == "wait for me\n"
+
+
+def test_a_second_session_is_refused_and_the_first_goes_on(desk: Desk) -> None:
+    first = desk.session()
+    desk.wait_running()
+    for second in (desk.start(LAP, "run", LAP_SOURCE="mock"), desk.honcho()):
+        assert second.wait(30) == 2
+        assert str(first.pid) in second.output()
+        assert "lap kill" in second.output()
+    assert desk.lap("check").returncode == 2
+    assert desk.lap("status").returncode == 0
+    assert desk.lap("kill").returncode == 0
+    assert first.wait(10) == 0
+    assert desk.summary()["stop_reason"] == "kill"
+
+
+def test_two_started_at_the_same_moment_make_one_session(desk: Desk) -> None:
+    both = [desk.session(), desk.session()]
+    eventually(lambda: any(program.popen.poll() is not None for program in both), 30, "one is refused")
+    refused, running = sorted(both, key=lambda program: program.popen.poll() is None)
+    assert refused.wait(1) == 2
+    desk.wait_running()
+    assert desk.lap("kill").returncode == 0
+    assert running.wait(10) == 0
+
+
+def test_a_spelling_of_the_symbol_is_understood(desk: Desk) -> None:
+    program = desk.session(LAP_SYMBOL="btc/usdt", LAP_DURATION="0.15")
+    assert program.wait(60) == 0, program.output()
+    assert desk.summary()["symbol"] == "BTCUSDT"
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "--set", "nonsense"], ["run", "--nonsense"], ["run", "--set", "stop_bp=1"], ["nonsense"]]
+)
+def test_words_that_are_no_options_are_refused(desk: Desk, words: list[str]) -> None:
+    done = desk.lap(*words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+def test_a_directory_that_is_none_is_refused(desk: Desk) -> None:
+    (desk.directory / "logs").write_text("a file\n")
+    done = desk.lap("run", LAP_SOURCE="mock")
+    assert done.returncode == 2
+    assert "logs" in only_line(done.stderr)
+
+
+def test_taken_ports_are_refused(desk: Desk) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        port = min(port, 65_000)
+        done = desk.lap("run", "--set", f"bus_port={port}", LAP_SOURCE="mock")
+    assert done.returncode == 2
+    assert str(port) in only_line(done.stderr)
