@@ -1,0 +1,212 @@
+"""What can be made to go wrong, and when. Pure.
+
+A spec is `name[=value][@start[+length]]`, several separated by commas. Times are seconds since the market's clock
+began (a data file's begins with the first subscription). Without `@start` a fault is on all the time; with it, from
+then on, or for `length` seconds. Moments (`drop`, `half_open`) happen at `start`; their length is how long they also
+meet new connections.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import inf, isfinite
+
+
+class FaultError(ValueError):
+    """A spec that cannot be understood; the text is one sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a fault takes: `default` is the value without `=` (None: there is none), `choices` the words allowed.
+
+    Without choices and with a default the value is a number in `[least, most]`. `start_s` and `length_s` stand in
+    for those of a spec that names none (None: on all the time, or without end).
+    """
+
+    about: str
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+    least: float = 0.0
+    most: float = inf
+    moment: bool = False
+    start_s: float | None = None
+    length_s: float = inf
+    numbers_too: bool = False
+
+
+KINDS = {
+    "mute": Kind("no market data is pushed; greeting, pongs and REST go on"),
+    "drop": Kind(
+        "cuts all WebSocket connections; with a length refuses new ones; =S: cuts each one S s after it opened",
+        default="0",
+        moment=True,
+    ),
+    "half_open": Kind("connections stay open, but nothing is read or answered any more", moment=True),
+    "delay": Kind("every frame to the client is late by =MS milliseconds", default="250"),
+    "no_greeting": Kind("no greeting frame"),
+    "ack": Kind("each subscription is acknowledged"),
+    "no_unsubscribe_reply": Kind("unsubscribing is not answered"),
+    "pong": Kind(
+        "=pong: the reply's op is pong; =none: no reply; =S: the reply is late by S seconds",
+        default="pong",
+        choices=("pong", "none"),
+        numbers_too=True,
+    ),
+    "idle_cut": Kind("cuts a client that sent nothing for =S seconds (60 without this fault; 0: never)", default="25"),
+    "protocol_ping": Kind(
+        "a protocol ping as first frame is answered, not punished", default="answered", choices=("answered",)
+    ),
+    "rate_limit": Kind(
+        "more than =N client messages a second cut the connection (5 without this fault; 0: off)", default="0"
+    ),
+    "garbage": Kind("a malformed frame after every =N good ones", default="10", least=1),
+    "gap": Kind("every =N-th push is lost", default="10", least=1),
+    "duplicate": Kind("every =N-th push comes twice", default="10", least=1),
+    "reorder": Kind("every =N-th push changes places with the next", default="10", least=1),
+    "flood": Kind("=N more trades with each trade", default="100", least=1, most=10_000),
+    "flash_crash": Kind(
+        "the price falls by =PCT percent and comes back within the length",
+        default="10",
+        most=90,
+        start_s=10.0,
+        length_s=10.0,
+    ),
+    "nanoseconds": Kind("a trade's time text has nine decimals"),
+    "kline": Kind(
+        "candle pushes misbehave where one candle ends and the next begins",
+        default="late",
+        choices=("late", "duplicate", "no_last", "jump"),
+    ),
+    "http": Kind("REST answers with HTTP status =CODE", default="429", least=400, most=599),
+    "code": Kind("REST answers with code =N in the envelope", default="10006", least=1),
+    "handshake": Kind("a WebSocket handshake is answered with HTTP status =CODE", default="429", least=400, most=599),
+    "rest_delay": Kind("REST answers =MS milliseconds later", default="3000"),
+    "empty": Kind("REST candles are an empty list"),
+    "numeric": Kind("REST candles carry numbers, not strings"),
+    "unswapped": Kind("REST candles have their two volumes under the right names"),
+    "forming": Kind("REST candles begin with the running one"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One parsed spec. `value` is the text after `=`, or the default; `start_s` None: on all the time."""
+
+    name: str
+    value: str = ""
+    start_s: float | None = None
+    length_s: float = inf
+
+    @property
+    def number(self) -> float:
+        """The value as a number; 0 for none."""
+        return float(self.value or 0)
+
+    def covers(self, elapsed_s: float) -> bool:
+        """Say whether the fault is on."""
+        return self.start_s is None or self.start_s <= elapsed_s < self.start_s + self.length_s
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """All faults of an exchange."""
+
+    faults: tuple[Fault, ...] = ()
+
+    def active(self, name: str, elapsed_s: float) -> Fault | None:
+        """Return the fault of that name that is on, None if none is. The last one given wins."""
+        return next((fault for fault in reversed(self.faults) if fault.name == name and fault.covers(elapsed_s)), None)
+
+    def on(self, name: str, elapsed_s: float) -> bool:
+        """Say whether a fault of that name is on."""
+        return self.active(name, elapsed_s) is not None
+
+    def number(self, name: str, elapsed_s: float, otherwise: float) -> float:
+        """Return the active fault's number, or `otherwise`."""
+        fault = self.active(name, elapsed_s)
+        return otherwise if fault is None else fault.number
+
+    def text(self, name: str, elapsed_s: float) -> str:
+        """Return the active fault's value, or nothing."""
+        fault = self.active(name, elapsed_s)
+        return "" if fault is None else fault.value
+
+    def struck(self, name: str, before_s: float, now_s: float) -> bool:
+        """Say whether a moment of that name lies in `(before_s, now_s]`."""
+        starts = (fault.start_s for fault in self.named(name) if fault.start_s is not None and not fault.number)
+        return any(before_s < start <= now_s for start in starts)
+
+    def named(self, name: str) -> tuple[Fault, ...]:
+        """Return all faults of a name."""
+        return tuple(fault for fault in self.faults if fault.name == name)
+
+
+def parse_faults(specs: Iterable[str]) -> Faults:
+    """Return the faults of some specs, each possibly several separated by commas.
+
+    Raises:
+        FaultError: A spec is not understood; the text says which, and what would be.
+    """
+    parts = (part.strip() for spec in specs for part in spec.split(","))
+    return Faults(tuple(_parse(part) for part in parts if part))
+
+
+def describe() -> str:
+    """Return one line for each fault, for people."""
+    rows = []
+    for name, kind in KINDS.items():
+        default = f"={kind.default}" if kind.default is not None and kind.default != "0" else ""
+        rows.append(f"{name + default:24} {kind.about}")
+    return "\n".join(rows)
+
+
+def _parse(spec: str) -> Fault:
+    head, at, window = spec.partition("@")
+    name, equals, value = head.partition("=")
+    kind = KINDS.get(name)
+    if kind is None:
+        nearest = get_close_matches(name, KINDS, n=1, cutoff=0.0)
+        raise FaultError(f"unknown fault {name!r}: the nearest known one is {nearest[0]!r}")
+    if equals:
+        _check(spec, kind, value)
+    else:
+        value = kind.default or ""
+    # A moment with a number (`drop=5`: after five seconds of each connection) is none: it is on for a time.
+    is_moment = kind.moment and not (value and float(value))
+    start_s, length_s = kind.start_s, 0.0 if is_moment else kind.length_s
+    if at:
+        start, plus, length = window.partition("+")
+        start_s = _seconds(spec, start)
+        if plus:
+            length_s = _seconds(spec, length)
+    return Fault(name, value, start_s, length_s)
+
+
+def _check(spec: str, kind: Kind, value: str) -> None:
+    if kind.default is None:
+        raise FaultError(f"fault {spec!r} takes no value")
+    if value in kind.choices:
+        return
+    if kind.choices and not kind.numbers_too:
+        raise FaultError(f"fault {spec!r}: the value must be one of {', '.join(kind.choices)}")
+    number = _number(value)
+    if number is None or not kind.least <= number <= kind.most:
+        words = f"{', '.join(kind.choices)} or " if kind.choices else ""
+        limit = f"from {kind.least:g} to {kind.most:g}" if isfinite(kind.most) else f"of at least {kind.least:g}"
+        raise FaultError(f"fault {spec!r}: the value must be {words}a number {limit}")
+
+
+def _seconds(spec: str, text: str) -> float:
+    number = _number(text)
+    if number is None or number < 0:
+        raise FaultError(f"fault {spec!r}: after @ come seconds, as in @10 or @10+5")
+    return number
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
