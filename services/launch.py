@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bus.topics import SERVICES
-from services import locate
+from services import locate, signals
 from services.launcher import find_launcher, run_launcher
 from services.locks import FileLock
 from services.opening import Opening, RefusedError, open_session
@@ -41,6 +41,7 @@ def main(command: str, words: Sequence[str]) -> int:
         return 2
     _greet(command, opening)
     code = Supervisor(opening.session, services, launcher).run()
+    signals.ignore()  # the interpreter's own end would give a late SIGTERM its deadly default back
     for lock in locks:
         lock.release()
     return code

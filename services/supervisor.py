@@ -143,6 +143,8 @@ class Supervisor:
                 return
             if word.startswith("say "):
                 self._printer.line(word[4:])
+            if not word and self._stop is None:  # it may have heard of the stop before its supervisor did
+                self._pass_on(read_stop(self._session), monotonic_ms())
             self._judge(self._keepers[child.service].heard(child, word, monotonic_ms()), monotonic_ms())
             if not word:
                 return

@@ -54,6 +54,7 @@ def ends_whole(desk: Desk, program: Program, reason: str) -> None:
     assert summary["stop_reason"] == reason
     assert (desk.run_dir / "trades.csv").read_text().splitlines()[0] == HEADER
     assert summary["trades"] == len(desk.trades())
+    assert (summary["restarts"], summary["incidents"]) == (0, [])
     assert not (desk.directory / "kill.txt").exists()
     assert [event["stop_reason"] for event in desk.events("session_stopped")] == [reason]
     eventually(lambda: not program.family(), 5, "no process is left")
