@@ -1,0 +1,296 @@
+"""The broker's core: the decision barrier and liveness around the engine.
+
+The broker is never ahead of the strategy: the tick that closes a candle, and all events behind it, wait in a queue
+until the strategy has answered for that candle. Wall-clock facts (halts, time-outs) are said with the `seq` after
+which they took effect; without a wall clock (replay) the core makes none of its own and takes the recorded ones.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from bus import messages as m
+from bus.messages import Candle, Decide, Message, Quote, StopReason, Trade
+from services.broker.config import BrokerConfig
+from services.broker.engine import Engine
+from services.broker.errors import ImpossibleError
+from services.broker.liveness import Liveness
+from services.broker.orders import UsedIds
+
+
+class BrokerCore:
+    """Told everything, returns what the broker has to say, in order.
+
+    Attributes:
+        dirty: Something was said since `mark_committed` that must be in the journal before it is published.
+    """
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        *,
+        wall_clock: bool = True,
+        used_ids: UsedIds | None = None,
+        carried: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Start with a fresh account, or with what an earlier session kept.
+
+        Args:
+            config: The settings.
+            wall_clock: False in a replay: no timers; `EntriesHalted`, `DecisionTimedOut`, `DecisionTaken(late)` and
+                `SessionClosed` come in as they were recorded.
+            used_ids: Where used order ids are kept; a set of its own without.
+            carried: `carry_over` of the session before.
+
+        Raises:
+            CarryOverError: `carried` does not fit this session.
+        """
+        self._engine = Engine(config, set() if used_ids is None else used_ids)
+        if carried is not None:
+            self._engine.adopt(carried)
+        self._wall_clock = wall_clock
+        self._live = Liveness(config.monitor_timeout_ms, config.decision_timeout_ms)
+        self._queue: deque[m.MarketEvent] = deque()
+        self._received_seq = 0
+        self._question: Decide | None = None
+        self._timed_out: set[int] = set()
+        self._foretold: set[int] = set()
+        self._wants_halt = False
+        self._end_seq: int | None = None
+        self._is_clear = False
+        self._emitted = 0
+        self.dirty = False
+
+    @property
+    def last_seq(self) -> int:
+        """The last event worked off."""
+        return self._engine.desk.seq
+
+    @property
+    def received_seq(self) -> int:
+        """The last event received: behind `last_seq` are those that wait in the barrier."""
+        return max(self._received_seq, self._engine.desk.seq)
+
+    @property
+    def waiting(self) -> bool:
+        """A question is open."""
+        return self._question is not None
+
+    @property
+    def closed(self) -> StopReason | None:
+        """Why the session ended, None while it goes on. A closed core ignores everything."""
+        return self._engine.desk.closed
+
+    def handle(self, message: Message, now_ms: int) -> list[Message]:
+        """Take one message and return what the broker has to say.
+
+        Raises:
+            ImpossibleError: An event is missing before this one, came before the stream's head, or broke the books.
+        """
+        if self._is_clear and isinstance(message, (Quote, Trade)) and message.seq == self._engine.desk.seq + 1:
+            said = self._engine.tick(message)
+            return self._note(said) if said else said
+        if self.closed is not None:
+            return []
+        self._live.start(now_ms)
+        if isinstance(message, m.StrategyHello):
+            return [] if self._question is None else [self._question]
+        return self._note(self._take(message, now_ms))
+
+    def on_timer(self, now_ms: int) -> list[Message]:
+        """Do what is due; wants to be called at least every 250 ms, and is harmless when called more often."""
+        if self.closed is not None or not self._wall_clock:
+            return []
+        self._live.turn(now_ms)
+        said = self._want_halt(is_gone=True) if self._live.is_monitor_gone(now_ms) else []
+        if self._question is None:
+            return self._note(said)
+        if self._live.is_answer_overdue(now_ms):
+            return self._note(said + self._give_up(self._question) + self._work(now_ms))
+        return [*self._note(said), self._question] if self._live.wants_repeat(now_ms) else self._note(said)
+
+    def close(self, reason: StopReason, now_ms: int) -> list[Message]:
+        """End the session after the last event worked off; what waits in the barrier is not worked off any more."""
+        if self.closed is not None:
+            return []
+        self._live.start(now_ms)
+        return self._note(self._close(reason))
+
+    def mark_committed(self) -> None:
+        """Take note that everything said so far is in the journal."""
+        self.dirty = False
+
+    def status(self) -> m.BrokerStatus:
+        """Return the broker's view of itself."""
+        engine = self._engine
+        return m.BrokerStatus(
+            last_seq=engine.desk.seq,
+            last_ts_ms=engine.desk.ts_ms,
+            price=engine.price,
+            candles=engine.candle_count,
+            account=engine.account(),
+            pending=len(engine.desk.book),
+            rejected=engine.desk.rejected_count,
+            waiting=self.waiting,
+            closed=self.closed,
+        )
+
+    def carry_over(self) -> dict[str, Any]:
+        """Return what the next session takes over with `on_stop = keep`, as JSON types."""
+        return self._engine.carry_over()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the whole state after `last_seq`, as JSON types. What waits in the barrier is not part of it."""
+        return {**self._engine.snapshot(), "timed_out": sorted(self._timed_out), "emitted": self._emitted}
+
+    @classmethod
+    def restore(
+        cls,
+        config: BrokerConfig,
+        snapshot: Mapping[str, Any],
+        *,
+        wall_clock: bool = True,
+        used_ids: UsedIds | None = None,
+    ) -> "BrokerCore":
+        """Return the core that was snapshot; it wants the events after `last_seq`, and asks its question again."""
+        core = cls(config, wall_clock=wall_clock, used_ids=used_ids)
+        core._engine.restore(snapshot)
+        core._timed_out = set(snapshot["timed_out"])
+        core._emitted = snapshot["emitted"]
+        core._wants_halt = core._engine.desk.halted
+        core._received_seq = core.last_seq
+        if core.closed is None and core._engine.candles and not core._engine.has_ticks:
+            core._question = core._engine.question()
+        return core
+
+    def _take(self, message: Message, now_ms: int) -> list[Message]:
+        match message:
+            case Quote() | Trade() | Candle() | m.Funding():
+                return self._receive(message, now_ms)
+            case m.Decision():
+                return self._hear(message, now_ms)
+            case m.Heartbeat(service="monitor") if self._wall_clock:
+                self._live.beat_ms = now_ms
+                return self._want_halt(is_gone=False)
+            case m.FeedStatus(state=m.FeedState.ENDED):
+                self._end_seq = message.last_seq
+                return self._work(now_ms)
+            case m.StreamInfo() if not self._engine.is_open:
+                self._engine.open(message)
+            case m.EntriesHalted() | m.DecisionTimedOut() | m.DecisionTaken() | m.SessionClosed() if (
+                not self._wall_clock
+            ):
+                return self._relive(message, now_ms)
+        return []
+
+    def _receive(self, event: m.MarketEvent, now_ms: int) -> list[Message]:
+        if event.seq <= self.received_seq:
+            return []
+        if event.seq != self.received_seq + 1:
+            raise ImpossibleError(f"event {self.received_seq + 1} must come next, was {event.seq}")
+        if not self._engine.is_open:
+            raise ImpossibleError("the stream's head must come before its first event")
+        self._queue.append(event)
+        self._received_seq = event.seq
+        return self._work(now_ms)
+
+    def _work(self, now_ms: int) -> list[Message]:
+        """Work off the queue as far as the barrier lets through."""
+        said: list[Message] = []
+        engine = self._engine
+        while self._queue and self._question is None and self.closed is None:
+            if engine.has_ticks and engine.candles and isinstance(self._queue[0], (Quote, Trade)):
+                said += self._ask(now_ms)
+                continue
+            event = self._queue.popleft()
+            said += engine.work(event)
+            if self.closed is None:
+                is_asked = isinstance(event, Candle) and not engine.has_ticks
+                said += self._ask(now_ms) if is_asked else self._apply_halt()
+        is_through = self._end_seq is not None and self.last_seq >= self._end_seq
+        if is_through and self._question is None and self.closed is None:
+            said += self._close(StopReason.END_OF_DATA)
+        return said
+
+    def _ask(self, now_ms: int) -> list[Message]:
+        question = self._engine.question()
+        self._question = question
+        self._live.ask(now_ms)
+        if question.open_ms in self._foretold:
+            return [question, *self._give_up(question)]
+        return [question]
+
+    def _hear(self, decision: m.Decision, now_ms: int) -> list[Message]:
+        """Take the answer to the open question, or a late one; any other was taken before and is nothing new."""
+        if self._question is not None and decision.open_ms == self._question.open_ms:
+            said = self._decide(decision.open_ms, decision.signals, late=False)
+            return said + self._answered() + self._work(now_ms)
+        if decision.open_ms in self._timed_out and self._wall_clock:
+            return self._decide(decision.open_ms, decision.signals, late=True)
+        return []
+
+    def _decide(self, open_ms: int, signals: tuple[m.Signal, ...], *, late: bool) -> list[Message]:
+        self._timed_out.discard(open_ms)
+        return [m.DecisionTaken(self.last_seq, open_ms, signals, late), *self._engine.take(signals, late=late)]
+
+    def _give_up(self, question: Decide) -> list[Message]:
+        self._timed_out.add(question.open_ms)
+        return [m.DecisionTimedOut(self.last_seq, question.open_ms), *self._answered()]
+
+    def _answered(self) -> list[Message]:
+        """Lift the barrier. A halt put off meanwhile takes effect after the event that waits behind it, if any does."""
+        self._question = None
+        self._engine.candles.clear()
+        return [] if self._engine.has_ticks else self._apply_halt()
+
+    def _want_halt(self, *, is_gone: bool) -> list[Message]:
+        self._wants_halt = is_gone
+        return self._apply_halt()
+
+    def _apply_halt(self) -> list[Message]:
+        """Say and do a change of the halt; not in the wait, where the question shows an account without it."""
+        desk = self._engine.desk
+        if not self._wall_clock or self._question is not None or self._wants_halt == desk.halted:
+            return []
+        desk.halted = self._wants_halt
+        return [
+            m.EntriesHalted(self.last_seq, desk.halted, "the monitor is gone" if desk.halted else "the monitor is back")
+        ]
+
+    def _relive(
+        self, fact: m.EntriesHalted | m.DecisionTimedOut | m.DecisionTaken | m.SessionClosed, now_ms: int
+    ) -> list[Message]:
+        """Apply a recorded wall-clock fact; the replay hands it in after the event it took effect after."""
+        match fact:
+            case m.EntriesHalted():
+                self._engine.desk.halted = fact.halted
+                return [fact]
+            case m.DecisionTimedOut():
+                self._foretold.add(fact.open_ms)
+                if self._question is not None and self._question.open_ms == fact.open_ms:
+                    return self._give_up(self._question) + self._work(now_ms)
+                return []
+            case m.DecisionTaken():
+                return self._decide(fact.open_ms, fact.signals, late=True) if fact.late else []
+            case m.SessionClosed():
+                return self._close(fact.reason)
+
+    def _close(self, reason: StopReason) -> list[Message]:
+        self._question = None
+        self._queue.clear()
+        return self._engine.stop(reason)
+
+    def _note(self, said: list[Message]) -> list[Message]:
+        """Count what was said, and see whether the next tick may go straight to the engine."""
+        if said:
+            self.dirty = True
+            self._emitted += len(said)
+        self._is_clear = (
+            self._engine.is_open
+            and self._engine.has_ticks
+            and not (self._engine.candles or self._queue)
+            and self._question is None
+            and self._end_seq is None
+            and self.closed is None
+        )
+        return said

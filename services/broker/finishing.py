@@ -1,0 +1,67 @@
+"""Opening a core from its journal, and closing the books of a session whose broker is gone. Shell: it reads files."""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from bus.messages import StopReason
+from services.broker.config import BrokerConfig
+from services.broker.core import BrokerCore
+from services.broker.errors import CarryOverError, JournalError
+from services.broker.journal_sqlite import Journal
+from services.waiting import write_atomic
+
+JOURNAL_FILE = "journal.db"
+CARRY_FILE = "carry.json"
+"""In the state directory: what a session with `on_stop = keep` leaves to the next one."""
+
+
+def open_core(config: BrokerConfig, journal: Journal, carried: Any) -> BrokerCore:
+    """Return the core as the journal has it, or a new one.
+
+    Args:
+        config: the broker's settings.
+        journal: the run's journal.
+        carried: content of the carry file, None without one; taken by a new core alone, and kept in the journal.
+
+    Raises:
+        CarryOverError: what was carried does not fit this session.
+        JournalError: the journal can not be read.
+    """
+    snapshot = journal.load()
+    if snapshot is not None:
+        return BrokerCore.restore(config, snapshot, used_ids=journal.used_ids())
+    kept = journal.meta("carried")
+    if kept is None and isinstance(carried, dict):
+        kept = json.dumps(carried)
+        journal.set_meta("carried", kept)
+    return BrokerCore(config, used_ids=journal.used_ids(), carried=json.loads(kept) if kept else None)
+
+
+def finish_journal(run_dir: Path, state_dir: Path, settings: Mapping[str, Any], reason: StopReason) -> None:
+    """Close the books if the broker could not, and leave to the next session what is to be kept.
+
+    A broker that was killed while the session stopped leaves a position: it is closed here, on the newest quote that
+    its journal knows. Without a journal there is nothing to do.
+    """
+    path = run_dir / JOURNAL_FILE
+    if not path.exists():
+        return
+    config = BrokerConfig.from_settings(settings)
+    try:
+        with Journal(path) as journal:
+            core = open_core(config, journal, None)
+            said = core.close(reason, 0)
+            if said:
+                journal.record(said, core.snapshot())
+            with suppress(JournalError):
+                journal.seal()
+    except (JournalError, CarryOverError):
+        return  # the report says what is wrong with the journal
+    carry = state_dir / CARRY_FILE
+    if config.keep:
+        write_atomic(carry, json.dumps(core.carry_over()).encode())
+    else:
+        carry.unlink(missing_ok=True)

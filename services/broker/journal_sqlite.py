@@ -1,0 +1,190 @@
+"""The journal: the broker's only memory, one SQLite file in the run's directory, readable by people.
+
+Whatever the broker says is in here before it is published, together with the state after it, in one transaction.
+WAL with `synchronous = NORMAL`: a killed process loses nothing, a power cut perhaps the last second. The tables are
+described in `schema_sqlite`.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bus.messages import Decide, Message, TradeClosed
+from services.broker.errors import JournalError
+from services.broker.rows_sqlite import fact_of, question_of, rows_of, trade_of
+from services.broker.schema_sqlite import TABLES, VERSION
+
+BUSY_TIMEOUT_MS = 2_000
+
+
+class Journal:
+    """The open journal. One writer (the broker); others may read the file at any time."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the journal, or create it.
+
+        Raises:
+            JournalError: The file is locked, of another version, or no journal.
+        """
+        self._path = path
+        self._fresh_ids: set[str] = set()
+        with self._clear_errors():
+            self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("BEGIN IMMEDIATE")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in {0, VERSION}:
+            raise JournalError(f"journal {self._path} is of version {version}, this program writes {VERSION}")
+        if version == 0:
+            for statement in TABLES.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+        self._db.execute("COMMIT")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was recorded is in it."""
+        self._db.close()
+
+    def seal(self) -> None:
+        """Make the journal one file: nothing will be written any more, readers need no companions.
+
+        Raises:
+            JournalError: somebody else has it open.
+        """
+        with self._clear_errors():
+            self._db.execute("PRAGMA journal_mode = DELETE")
+
+    def record(self, messages: Iterable[Message], snapshot: Mapping[str, Any]) -> None:
+        """Write down what the core said and its state after it, all or nothing.
+
+        Recording the same again changes nothing: the state's count of things said tells.
+
+        Raises:
+            JournalError: The disk is full, or the file locked; nothing was written.
+        """
+        with self._transaction():
+            row = self._db.execute("SELECT emitted FROM state").fetchone()
+            if row is None or snapshot["emitted"] > row[0]:
+                for message in messages:
+                    for statement, values in rows_of(message):
+                        self._db.execute(statement, values)
+            state = (snapshot["last_seq"], snapshot["emitted"], json.dumps(snapshot))
+            self._db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?)", state)
+        self._fresh_ids.clear()
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the last recorded state, None from a new journal.
+
+        Raises:
+            JournalError: The file can not be read.
+        """
+        rows = self._read("SELECT snapshot FROM state")
+        return json.loads(rows[0][0]) if rows else None
+
+    def used_ids(self) -> "JournalIds":
+        """Return the ids of all orders accepted in this run, for the core: looked up, not held in memory."""
+        return JournalIds(self, self._fresh_ids)
+
+    def has_order(self, client_order_id: str) -> bool:
+        """Tell whether an order of that id was recorded."""
+        return bool(self._read("SELECT 1 FROM orders WHERE client_order_id = ?", client_order_id))
+
+    def questions_after(self, open_ms: int, limit: int) -> list[Decide]:
+        """Return at most `limit` earlier questions for candles that opened after `open_ms`, oldest first."""
+        rows = self._read(
+            "SELECT open_ms, candles, account FROM decisions WHERE open_ms > ? ORDER BY open_ms LIMIT ?", open_ms, limit
+        )
+        return [question_of(*row) for row in rows]
+
+    def trades(self) -> list[TradeClosed]:
+        """Return the closed trades, in the order of closing."""
+        return [trade_of(row) for row in self._read("SELECT * FROM trades ORDER BY trade_id")]
+
+    def rejections(self) -> dict[str, int]:
+        """Return how many orders were refused, by reason."""
+        return dict(self._read("SELECT reason, count(*) FROM rejections GROUP BY reason ORDER BY reason"))
+
+    def facts(self) -> list[Message]:
+        """Return halts, time-outs, late answers, the breaker and the session's end, in the order of happening."""
+        return [fact_of(*row) for row in self._read("SELECT kind, seq, ts_ms, detail FROM facts ORDER BY id")]
+
+    def add_incident(self, ts_ms: int, service: str, event: str, detail: str) -> None:
+        """Write down what a person should know; `ts_ms` is wall time.
+
+        Raises:
+            JournalError: The disk is full, or the file locked.
+        """
+        with self._transaction():
+            self._db.execute("INSERT INTO incidents VALUES (NULL, ?, ?, ?, ?)", (ts_ms, service, event, detail))
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Remember a fact about the run.
+
+        Raises:
+            JournalError: The disk is full, or the file locked.
+        """
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def meta(self, key: str) -> str | None:
+        """Return a fact about the run, None when it was never set."""
+        rows = self._read("SELECT value FROM meta WHERE key = ?", key)
+        return rows[0][0] if rows else None
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with self._clear_errors():
+            return self._db.execute(query, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._clear_errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # a full disk has rolled back by itself
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {self._path}: {error}") from error
+
+
+class JournalIds:
+    """The used ids of a run: those not yet recorded in memory, all others in the journal."""
+
+    def __init__(self, journal: Journal, fresh: set[str]) -> None:
+        self._journal = journal
+        self._fresh = fresh
+
+    def __contains__(self, client_order_id: object, /) -> bool:
+        return client_order_id in self._fresh or self._journal.has_order(str(client_order_id))
+
+    def add(self, client_order_id: str, /) -> None:
+        """Use the id up; it is in the journal with the next record."""
+        self._fresh.add(client_order_id)

@@ -1,0 +1,51 @@
+"""The journal's tables. Decimals are TEXT without exponent, flags 0 or 1, times ms since the Unix epoch, UTC.
+
+| table | a row is |
+|---|---|
+| `orders` | an accepted signal; `status` is pending, resting, filled, cancelled or rejected, `status_ts_ms` since when |
+| `rejections` | a refusal, of an accepted order or on arrival (`duplicate`, `invalid`: those have no row in `orders`) |
+| `fills` | one execution; `exit_reason` is null for an entry. A FLAT's exit has the FLAT's id, others the entry's |
+| `trades` | a closed round trip, as `trades.csv` has it; `trade_id` rises in the order of opening, and so of closing |
+| `funding` | funding settled on the open position; a positive `amount` was paid |
+| `decisions` | a question (`candles`: JSON array, `account`: JSON object) and its `answer` (JSON array of signals, null: none yet), taken after event `answer_seq`; `timed_out`: the broker went on without, `late`: it came after that |
+| `facts` | in the order of happening, what a replay can not know or wants to compare: `entries_halted`, `decision_timed_out`, `decision_late`, `breaker_tripped`, `session_closed`, with the `seq` after which it took effect and the rest as JSON |
+| `equity` | the account at a candle's close, as asked with |
+| `incidents` | what a person should know; `ts_ms` is wall time |
+| `state` | one row: the broker's whole memory after event `last_seq`, as JSON (`first_ts`, `last_ts`, `last_close`, `tick_count`, `candle_count`, `starting_balance`, `balance`, `equity`, `exposure_ms`, `position`, `closed` ...); `emitted` counts what it ever said |
+| `meta` | `run_id`, `stream` (the stream's head), `carried` (what an earlier session kept) ... |
+"""
+
+VERSION = 1
+
+TABLES = """
+CREATE TABLE orders (
+    client_order_id TEXT PRIMARY KEY, seq INTEGER, ts_ms INTEGER, side TEXT, entry TEXT, limit_price REAL,
+    stop_bps REAL, tp_r REAL, reason TEXT, latency_ms INTEGER, due_ms INTEGER, late INTEGER,
+    status TEXT, status_ts_ms INTEGER, detail TEXT
+);
+CREATE TABLE rejections (
+    id INTEGER PRIMARY KEY, client_order_id TEXT, seq INTEGER, ts_ms INTEGER, side TEXT, reason TEXT, detail TEXT
+);
+CREATE TABLE fills (
+    id INTEGER PRIMARY KEY, client_order_id TEXT, seq INTEGER, ts_ms INTEGER, trade_id INTEGER, side TEXT,
+    is_entry INTEGER, qty TEXT, base_price TEXT, price TEXT, fee TEXT, liquidity TEXT, sl TEXT, tp TEXT,
+    exit_reason TEXT
+);
+CREATE TABLE trades (
+    trade_id INTEGER PRIMARY KEY, seq INTEGER, symbol TEXT, side TEXT, qty TEXT, entry_ts INTEGER, entry_price TEXT,
+    exit_ts INTEGER, exit_price TEXT, exit_reason TEXT, fees TEXT, funding TEXT, pnl TEXT, r TEXT, equity TEXT,
+    client_order_id TEXT, latency_ms INTEGER
+);
+CREATE TABLE funding (
+    id INTEGER PRIMARY KEY, trade_id INTEGER, seq INTEGER, ts_ms INTEGER, rate REAL, mark TEXT, amount TEXT
+);
+CREATE TABLE decisions (
+    open_ms INTEGER PRIMARY KEY, seq INTEGER, candles TEXT, account TEXT,
+    answer TEXT, answer_seq INTEGER, late INTEGER DEFAULT 0, timed_out INTEGER DEFAULT 0
+);
+CREATE TABLE facts (id INTEGER PRIMARY KEY, kind TEXT, seq INTEGER, ts_ms INTEGER, detail TEXT);
+CREATE TABLE equity (ts_ms INTEGER PRIMARY KEY, balance TEXT, equity TEXT);
+CREATE TABLE incidents (id INTEGER PRIMARY KEY, ts_ms INTEGER, service TEXT, event TEXT, detail TEXT);
+CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), last_seq INTEGER, emitted INTEGER, snapshot TEXT);
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);
+"""

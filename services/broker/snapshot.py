@@ -1,0 +1,98 @@
+"""The broker's memory as JSON types and back, exactly: decimals as text, doubles as numbers, messages by field name.
+
+Written for the journal's state row, so it is readable, and a report may take its counters from it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from bus.messages import Account, Candle, Entry, Funding, Side, Signal, StreamInfo
+from services.broker.decimals import plain
+from services.broker.orders import Order
+from services.broker.position import Position
+
+Packed = dict[str, Any]
+
+
+def pack(thing: Account | Candle | Funding | Order | Position | Signal | StreamInfo) -> Packed:
+    """Return the fields of `thing` by name, as JSON types."""
+    return _pack_fields(asdict(thing))
+
+
+def _pack_fields(fields: Mapping[str, Any]) -> Packed:
+    return {name: _pack_value(value) for name, value in fields.items()}
+
+
+def _pack_value(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, dict):
+        return _pack_fields(value)
+    if isinstance(value, list | tuple):
+        return [_pack_value(item) for item in value]
+    return value
+
+
+def unpack_account(packed: Mapping[str, Any]) -> Account:
+    """Return the account that was packed."""
+    return Account(**_with_decimals(packed, "balance equity unrealized qty entry_price sl tp") | _side_of(packed))
+
+
+def unpack_candle(packed: Mapping[str, Any]) -> Candle:
+    """Return the candle that was packed."""
+    return Candle(**packed)
+
+
+def unpack_funding(packed: Mapping[str, Any]) -> Funding:
+    """Return the funding that was packed."""
+    return Funding(**packed)
+
+
+def unpack_signal(packed: Mapping[str, Any]) -> Signal:
+    """Return the signal that was packed; an unknown side or entry stays the text it was."""
+    return Signal(**{**packed, **_side_of(packed), "entry": _entry_of(packed["entry"])})
+
+
+def unpack_order(packed: Mapping[str, Any]) -> Order:
+    """Return the order that was packed."""
+    return Order(**{**packed, "signal": unpack_signal(packed["signal"])})
+
+
+def unpack_position(packed: Mapping[str, Any]) -> Position:
+    """Return the position that was packed."""
+    return Position(
+        **_with_decimals(packed, "qty entry_price entry_fee sl tp exit_factor funding") | _side_of(packed),
+    )
+
+
+def unpack_stream(packed: Mapping[str, Any]) -> StreamInfo:
+    """Return the head of the stream that was packed (the broker keeps no history)."""
+    return StreamInfo(**_with_decimals(packed, "tick_size lot_size min_qty") | {"history": ()})
+
+
+def optional_decimal(text: str | None) -> Decimal | None:
+    """Return the decimal, or None for None."""
+    return None if text is None else Decimal(text)
+
+
+def optional_text(number: Decimal | None) -> str | None:
+    """Return the plain text, or None for None."""
+    return None if number is None else plain(number)
+
+
+def _with_decimals(packed: Mapping[str, Any], names: str) -> Packed:
+    return {**packed, **{name: Decimal(packed[name]) for name in names.split()}}
+
+
+def _side_of(packed: Mapping[str, Any]) -> Packed:
+    return {"side": Side(packed["side"]) if packed["side"] in _SIDES else packed["side"]}
+
+
+def _entry_of(text: str) -> Any:
+    return Entry(text) if text in _ENTRIES else text
+
+
+_SIDES = {side.value for side in Side}
+_ENTRIES = {entry.value for entry in Entry}
