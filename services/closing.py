@@ -17,6 +17,7 @@ from services.alerts_file import alert
 from services.broker.finishing import finish_journal
 from services.clock import wall_ms
 from services.locks import FileLock
+from services.replay.seal_file import seal_run
 from services.report.build import build_report
 from services.session import Session, Stop, is_done, mark_done, read_session, read_stop, read_views
 
@@ -28,6 +29,7 @@ def close_session(session: Session) -> Path:
     stop = read_stop(session) or Stop(session.run_id, StopReason.INTERNAL_ERROR, "closing", "it crashed", wall_ms())
     finish_journal(session.run_dir, session.state_dir, session.settings, stop.reason)
     report = build_report(session.run_dir, _end(session, stop))
+    seal_run(session.run_dir)
     session.kill_file.unlink(missing_ok=True)
     mark_done(session)
     return report

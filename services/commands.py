@@ -148,6 +148,22 @@ def report(
 
 
 @app.command()
+def replay(
+    what: Annotated[list[str], typer.Argument(help="A run's name or directory, or data files that belong together.")],
+    out: Annotated[Path | None, typer.Option(help="Where the report goes; 'replay' beside the run without it.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare trades.csv with the recorded one; 1 if it differs.")
+    ] = False,
+    setting: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Work a recorded run, or data files, through the same strategy and broker code, as fast as it goes."""
+    from services.replaying import replay_command
+
+    raise typer.Exit(replay_command(what, out, setting or [], check=check, quiet=quiet))
+
+
+@app.command()
 def exchange(
     data: Annotated[list[Path] | None, typer.Option(help="Data file(s) to serve instead of the seeded walk.")] = None,
     speed: Annotated[float, typer.Option(min=0.001, help="How many times faster than real time.")] = 1.0,
@@ -171,10 +187,10 @@ def _running_session() -> Session | None:
 
 def _run_dir(run: str) -> Path:
     """Return a run's directory by its path or name; exit with 2 and one sentence when there is none."""
-    session = read_session(locate.state_dir(Path.cwd(), os.environ))
-    runs = session.path("runs_dir") if session else Path.cwd() / (os.environ.get("LAP_RUNS_DIR") or "runs")
-    for candidate in (runs / run, Path(run)):
-        if (candidate / "config.json").exists() or (candidate / "journal.db").exists():
-            return candidate.resolve()
-    sys.stderr.write(f"there is no run {run!r} in {runs}\n")
-    raise typer.Exit(2)
+    from services.runs import find_run
+
+    found = find_run(run)
+    if found is None:
+        sys.stderr.write(f"there is no run {run!r} here\n")
+        raise typer.Exit(2)
+    return found

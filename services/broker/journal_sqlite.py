@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bus.messages import Decide, Message, TradeClosed
+from bus.messages import Decide, Message, Signal, TradeClosed
 from services.broker.errors import JournalError
-from services.broker.rows_sqlite import fact_of, question_of, rows_of, trade_of
+from services.broker.rows_sqlite import answer_of, fact_of, question_of, rows_of, trade_of
 from services.broker.schema_sqlite import TABLES, VERSION
 
 BUSY_TIMEOUT_MS = 2_000
@@ -24,8 +24,8 @@ BUSY_TIMEOUT_MS = 2_000
 class Journal:
     """The open journal. One writer (the broker); others may read the file at any time."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the journal, or create it.
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open the journal, or create it; read only, not a byte of it changes.
 
         Raises:
             JournalError: The file is locked, of another version, or no journal.
@@ -33,9 +33,10 @@ class Journal:
         self._path = path
         self._fresh_ids: set[str] = set()
         with self._clear_errors():
-            self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None)
+            where = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+            self._db = sqlite3.connect(where, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, uri=True)
             try:
-                self._prepare()
+                self._check_version() if read_only else self._prepare()
             except BaseException:
                 self._db.close()
                 raise
@@ -44,14 +45,17 @@ class Journal:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("BEGIN IMMEDIATE")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in {0, VERSION}:
-            raise JournalError(f"journal {self._path} is of version {version}, this program writes {VERSION}")
-        if version == 0:
+        if self._check_version() == 0:
             for statement in TABLES.split(";"):
                 self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {VERSION}")
         self._db.execute("COMMIT")
+
+    def _check_version(self) -> int:
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in {0, VERSION}:
+            raise JournalError(f"journal {self._path} is of version {version}, this program writes {VERSION}")
+        return version
 
     def __enter__(self) -> Self:
         return self
@@ -115,6 +119,11 @@ class Journal:
             "SELECT open_ms, candles, account FROM decisions WHERE open_ms > ? ORDER BY open_ms LIMIT ?", open_ms, limit
         )
         return [question_of(*row) for row in rows]
+
+    def answers(self) -> dict[int, tuple[Signal, ...]]:
+        """Return the strategy's answers by the open time of the candle asked about; those that never came are left out."""
+        rows = self._read("SELECT open_ms, answer FROM decisions WHERE answer IS NOT NULL")
+        return {open_ms: answer_of(answer) for open_ms, answer in rows}
 
     def trades(self) -> list[TradeClosed]:
         """Return the closed trades, in the order of closing."""

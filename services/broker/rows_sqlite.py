@@ -37,6 +37,11 @@ def question_of(open_ms: int, candles: str, account: str) -> m.Decide:
     return m.Decide(open_ms, closed, unpack_account(json.loads(account)))
 
 
+def answer_of(answer: str) -> tuple[m.Signal, ...]:
+    """Return the signals of a row of `decisions`."""
+    return tuple(map(unpack_signal, json.loads(answer)))
+
+
 def fact_of(kind: str, seq: int, ts_ms: int | None, detail: str) -> m.Message:
     """Return the message of a row of `facts`."""
     said = json.loads(detail)

@@ -3,7 +3,8 @@
 They are functions of event time, so what was pushed, what a restarted exchange pushes, and the candles of REST agree.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from services.exchange.faults import Fault, Faults
 from services.exchange.instruments import Instrument
@@ -33,8 +34,8 @@ def distortion(faults: Faults, instrument: Instrument, start_ms: int, speed: flo
                 factor *= _crash_factor(crash, now_s)
             fallen = event if factor == 1.0 else _scaled(event, factor, instrument)
             changed.append(fallen)
-            changed += _more(fallen, floods, now_s, instrument)
-        return changed
+            changed += _more(fallen, [flood for flood in floods if not flood.per_second], now_s, instrument)
+        return _with_rates(changed, [flood for flood in floods if flood.per_second], elapsed_s, speed, instrument)
 
     return distort
 
@@ -60,7 +61,34 @@ def _scaled(event: Event, factor: float, instrument: Instrument) -> Event:
     return event._replace(price=grid(event.price, round))
 
 
-def _more(event: Event, floods: tuple[Fault, ...], now_s: float, instrument: Instrument) -> list[Trade]:
+def _with_rates(
+    events: list[Event],
+    floods: Sequence[Fault],
+    elapsed_s: Callable[[int], float],
+    speed: float,
+    instrument: Instrument,
+) -> list[Event]:
+    """Return the events with a steady rate of small trades between them, second by second.
+
+    Worked out within each whole second, from its own first trade on, so that it does not depend on how the tape is cut.
+    """
+    if not floods:
+        return events
+    mixed: list[Event] = []
+    for second, group in groupby(events, key=lambda event: event.ts_ms // 1000):
+        these = list(group)
+        price = next((event.price for event in these if isinstance(event, Trade)), None)
+        flood = next((flood for flood in floods if flood.covers(elapsed_s(second * 1000))), None)
+        if price is not None and flood is not None:
+            count = int(flood.number / speed)
+            size = 1 / instrument.size_scale
+            extra = [Trade(second * 1000 + index * 1000 // count, price, size, "buy") for index in range(count)]
+            these = sorted([*these, *extra], key=lambda event: event.ts_ms)
+        mixed += these
+    return mixed
+
+
+def _more(event: Event, floods: Sequence[Fault], now_s: float, instrument: Instrument) -> list[Trade]:
     flood = next((flood for flood in floods if flood.covers(now_s)), None)
     if flood is None or not isinstance(event, Trade):
         return []

@@ -1,7 +1,8 @@
 """What can be made to go wrong, and when. Pure.
 
-A spec is `name[=value][@start[+length]]`, several separated by commas. Times are seconds since the market's clock
-began (a data file's begins with the first subscription). Without `@start` a fault is on all the time; with it, from
+A spec is `name[=value][@start[+length]]`, several separated by commas. Times count from the start of the market's clock
+(a data file's begins with the first subscription); they read `20s`, `500ms`, `2m` or `1h`, a bare number is seconds.
+A value may bear its unit (`delay=2s`, `garbage=1%`, `flood=5000/s`, `flash_crash=-8%`). Without `@start` a fault is on all the time; with it, from
 then on, or for `length` seconds. Moments (`drop`, `half_open`) happen at `start`; their length is how long they also
 meet new connections.
 """
@@ -33,6 +34,11 @@ class Kind:
     start_s: float | None = None
     length_s: float = inf
     numbers_too: bool = False
+    unit: str = ""
+    """What a bare number means: `s`, `ms`, `share` (every N-th; `1%` is every 100th), `%` or `rate` (`/s` allowed)."""
+
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 KINDS = {
@@ -41,9 +47,10 @@ KINDS = {
         "cuts all WebSocket connections; with a length refuses new ones; =S: cuts each one S s after it opened",
         default="0",
         moment=True,
+        unit="s",
     ),
     "half_open": Kind("connections stay open, but nothing is read or answered any more", moment=True),
-    "delay": Kind("every frame to the client is late by =MS milliseconds", default="250"),
+    "delay": Kind("every frame to the client is late by =MS milliseconds", default="250", unit="ms"),
     "no_greeting": Kind("no greeting frame"),
     "ack": Kind("each subscription is acknowledged"),
     "no_unsubscribe_reply": Kind("unsubscribing is not answered"),
@@ -52,25 +59,31 @@ KINDS = {
         default="pong",
         choices=("pong", "none"),
         numbers_too=True,
+        unit="s",
     ),
-    "idle_cut": Kind("cuts a client that sent nothing for =S seconds (60 without this fault; 0: never)", default="25"),
+    "idle_cut": Kind(
+        "cuts a client that sent nothing for =S seconds (60 without this fault; 0: never)", default="25", unit="s"
+    ),
     "protocol_ping": Kind(
         "a protocol ping as first frame is answered, not punished", default="answered", choices=("answered",)
     ),
     "rate_limit": Kind(
         "more than =N client messages a second cut the connection (5 without this fault; 0: off)", default="0"
     ),
-    "garbage": Kind("a malformed frame after every =N good ones", default="10", least=1),
-    "gap": Kind("every =N-th push is lost", default="10", least=1),
-    "duplicate": Kind("every =N-th push comes twice", default="10", least=1),
-    "reorder": Kind("every =N-th push changes places with the next", default="10", least=1),
-    "flood": Kind("=N more trades with each trade", default="100", least=1, most=10_000),
+    "garbage": Kind("a malformed frame after every =N good ones", default="10", least=1, unit="share"),
+    "gap": Kind("every =N-th push is lost", default="10", least=1, unit="share"),
+    "duplicate": Kind("every =N-th push comes twice", default="10", least=1, unit="share"),
+    "reorder": Kind("every =N-th push changes places with the next", default="10", least=1, unit="share"),
+    "flood": Kind(
+        "=N more trades with each trade; =N/s: N more trades a second", default="100", least=1, most=10_000, unit="rate"
+    ),
     "flash_crash": Kind(
         "the price falls by =PCT percent and comes back within the length",
         default="10",
         most=90,
         start_s=10.0,
         length_s=10.0,
+        unit="%",
     ),
     "nanoseconds": Kind("a trade's time text has nine decimals"),
     "kline": Kind(
@@ -81,7 +94,7 @@ KINDS = {
     "http": Kind("REST answers with HTTP status =CODE", default="429", least=400, most=599),
     "code": Kind("REST answers with code =N in the envelope", default="10006", least=1),
     "handshake": Kind("a WebSocket handshake is answered with HTTP status =CODE", default="429", least=400, most=599),
-    "rest_delay": Kind("REST answers =MS milliseconds later", default="3000"),
+    "rest_delay": Kind("REST answers =MS milliseconds later", default="3000", unit="ms"),
     "empty": Kind("REST candles are an empty list"),
     "numeric": Kind("REST candles carry numbers, not strings"),
     "unswapped": Kind("REST candles have their two volumes under the right names"),
@@ -91,12 +104,16 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One parsed spec. `value` is the text after `=`, or the default; `start_s` None: on all the time."""
+    """One parsed spec. `value` is what stands after `=`, or the default, in the kind's own unit.
+
+    `start_s` None: on all the time. `per_second`: the number is a rate.
+    """
 
     name: str
     value: str = ""
     start_s: float | None = None
     length_s: float = inf
+    per_second: bool = False
 
     @property
     def number(self) -> float:
@@ -168,10 +185,11 @@ def _parse(spec: str) -> Fault:
     if kind is None:
         nearest = get_close_matches(name, KINDS, n=1, cutoff=0.0)
         raise FaultError(f"unknown fault {name!r}: the nearest known one is {nearest[0]!r}")
+    value = _in_kinds_unit(kind, value) if equals else kind.default or ""
+    per_second = kind.unit == "rate" and value.endswith("/s")
+    value = value.removesuffix("/s") if per_second else value
     if equals:
         _check(spec, kind, value)
-    else:
-        value = kind.default or ""
     # A moment with a number (`drop=5`: after five seconds of each connection) is none: it is on for a time.
     is_moment = kind.moment and not (value and float(value))
     start_s, length_s = kind.start_s, 0.0 if is_moment else kind.length_s
@@ -180,7 +198,20 @@ def _parse(spec: str) -> Fault:
         start_s = _seconds(spec, start)
         if plus:
             length_s = _seconds(spec, length)
-    return Fault(name, value, start_s, length_s)
+    return Fault(name, value, start_s, length_s, per_second)
+
+
+def _in_kinds_unit(kind: Kind, value: str) -> str:
+    """Return a value with a unit as the bare number of the kind; any other as it is."""
+    if kind.unit in {"s", "ms"}:
+        seconds = _time(value)
+        if seconds is None or _number(value) is not None:
+            return value
+        return f"{seconds / _SECONDS[kind.unit]:g}"
+    if kind.unit == "%" and value.endswith("%"):
+        return value.removesuffix("%").removeprefix("-")
+    share = _number(value.removesuffix("%")) if kind.unit == "share" and value.endswith("%") else None
+    return f"{max(1, round(100 / share))}" if share is not None and 0 < share <= 100 else value
 
 
 def _check(spec: str, kind: Kind, value: str) -> None:
@@ -198,10 +229,18 @@ def _check(spec: str, kind: Kind, value: str) -> None:
 
 
 def _seconds(spec: str, text: str) -> float:
-    number = _number(text)
-    if number is None or number < 0:
-        raise FaultError(f"fault {spec!r}: after @ come seconds, as in @10 or @10+5")
-    return number
+    seconds = _time(text)
+    if seconds is None or seconds < 0:
+        raise FaultError(f"fault {spec!r}: after @ come times, as in @10s or @10s+5s")
+    return seconds
+
+
+def _time(text: str) -> float | None:
+    """Return a time in seconds: `20s`, `500ms`, `2m`, `1h`, or a bare number of seconds."""
+    digits = text.rstrip("hms")
+    number = _number(digits)
+    factor = _SECONDS.get(text[len(digits) :] or "s")
+    return None if number is None or factor is None else number * factor
 
 
 def _number(text: str) -> float | None:

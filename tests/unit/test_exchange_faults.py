@@ -28,6 +28,15 @@ from services.exchange.line import Line, garbage
         ("pong=none", Fault("pong", "none", None, inf)),
         ("pong=2.5", Fault("pong", "2.5", None, inf)),
         ("idle_cut=80", Fault("idle_cut", "80", None, inf)),
+        ("mute@20s+10s", Fault("mute", "", 20.0, 10.0)),
+        ("mute@2m+500ms", Fault("mute", "", 120.0, 0.5)),
+        ("delay=2s", Fault("delay", "2000", None, inf)),
+        ("delay=250ms", Fault("delay", "250", None, inf)),
+        ("idle_cut=25s", Fault("idle_cut", "25", None, inf)),
+        ("garbage=1%", Fault("garbage", "100", None, inf)),
+        ("gap=30%", Fault("gap", "3", None, inf)),
+        ("flash_crash=-8%@40s", Fault("flash_crash", "8", 40.0, 10.0)),
+        ("flood=5000/s", Fault("flood", "5000", None, inf, per_second=True)),
         ("http=503", Fault("http", "503", None, inf)),
         ("kline=no_last", Fault("kline", "no_last", None, inf)),
     ],
@@ -50,12 +59,15 @@ def test_specs_may_be_repeated_or_separated_by_commas() -> None:
         ("delay=nan", "fault 'delay=nan': the value must be a number of at least 0"),
         ("gap=0", "fault 'gap=0': the value must be a number of at least 1"),
         ("flash_crash=100", "fault 'flash_crash=100': the value must be a number from 0 to 90"),
+        ("gap=0%", "fault 'gap=0%': the value must be a number of at least 1"),
+        ("delay=2d", "fault 'delay=2d': the value must be a number of at least 0"),
+        ("mute@5d", "fault 'mute@5d': after @ come times, as in @10s or @10s+5s"),
         ("http=200", "fault 'http=200': the value must be a number from 400 to 599"),
         ("pong=late", "fault 'pong=late': the value must be pong, none or a number of at least 0"),
         ("kline=odd", "fault 'kline=odd': the value must be one of late, duplicate, no_last, jump"),
-        ("mute@", "fault 'mute@': after @ come seconds, as in @10 or @10+5"),
-        ("mute@-1", "fault 'mute@-1': after @ come seconds, as in @10 or @10+5"),
-        ("mute@1+x", "fault 'mute@1+x': after @ come seconds, as in @10 or @10+5"),
+        ("mute@", "fault 'mute@': after @ come times, as in @10s or @10s+5s"),
+        ("mute@-1", "fault 'mute@-1': after @ come times, as in @10s or @10s+5s"),
+        ("mute@1+x", "fault 'mute@1+x': after @ come times, as in @10s or @10s+5s"),
     ],
 )
 def test_a_bad_spec_is_refused_in_one_sentence(spec: str, sentence: str) -> None:
@@ -132,6 +144,19 @@ def test_a_flood_adds_small_trades_to_each_trade() -> None:
     assert change is not None
     small = trade(T0, size=0.0001)
     assert change([trade(T0), quote(T0), trade(T0 + 1000)]) == [trade(T0), small, small, quote(T0), trade(T0 + 1000)]
+
+
+def test_a_flood_by_rate_adds_so_many_trades_a_second_however_the_tape_is_cut() -> None:
+    change = distortion(parse_faults(["flood=4/s@1s"]), instrument("BTCUSDT"), T0, speed=1.0)
+    assert change is not None
+    tape = [trade(T0), trade(T0 + 1100), quote(T0 + 1600), trade(T0 + 2000)]
+    flooded = change(tape)
+    assert [event.ts_ms - T0 for event in flooded] == [
+        0,
+        *(1000, 1100, 1250, 1500, 1600, 1750),
+        *(2000, 2000, 2250, 2500, 2750),
+    ]
+    assert flooded == [event for cut in ([tape[0]], tape[1:3], [tape[3]]) for event in change(cut)]
 
 
 def test_without_such_faults_the_market_is_left_alone() -> None:

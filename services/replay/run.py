@@ -1,0 +1,155 @@
+"""A replay from script to report: plays, keeps a journal, writes the files, compares with what was recorded. Shell."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from bus.codec import encode_body
+from bus.messages import StopReason
+from services.broker.config import BrokerConfig
+from services.broker.core import BrokerCore
+from services.broker.errors import CarryOverError
+from services.broker.finishing import JOURNAL_FILE
+from services.broker.journal_sqlite import Journal
+from services.clock import iso, wall_ms
+from services.replay.script import ReplayError, Script
+from services.replay.seal_file import changed_since_sealed
+from services.replay.stage import Stage
+from services.report.build import build_report
+from services.strategy.config import StrategyConfig
+from services.strategy.core import StrategyCore
+from services.strategy.interface import StrategyError
+from services.strategy.loading import load_strategy
+from services.waiting import write_atomic
+
+COMMIT_EVERY = 2_000
+"""Things said between two commits of the replay's own journal: it can be made again, so it need not be safe."""
+PROGRESS_EVERY = 10_000
+
+Progress = Callable[[int], None]
+"""Is told the event time reached, in ms."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a replay came to.
+
+    Attributes:
+        page: the report.
+        events: how many events were played.
+        difference: one sentence on the first difference to the recorded session; empty when it is the same.
+    """
+
+    page: Path
+    events: int
+    difference: str = ""
+
+
+def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: bool) -> Outcome:
+    """Play a script and write its journal and report into `out`.
+
+    Args:
+        script: what to play.
+        out: a directory; what an earlier replay wrote there is replaced.
+        cwd: where a strategy of one's own is looked for.
+        progress: is told how far it is.
+        check: compare with the recorded session.
+
+    Raises:
+        ReplayError: the script can not be played.
+        OSError: `out` can not be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (JOURNAL_FILE, f"{JOURNAL_FILE}-wal", f"{JOURNAL_FILE}-shm"):
+        (out / name).unlink(missing_ok=True)
+    started_ms = wall_ms()
+    with Journal(out / JOURNAL_FILE) as journal:
+        broker, stage = _set_stage(script, journal, cwd)
+        events = _play(script, stage, broker, journal, progress)
+        journal.seal()
+    _write_config(script, out, started_ms)
+    reason = broker.closed or StopReason.INTERNAL_ERROR
+    end = {"reason": reason.value, "detail": "replayed", "by": "replay", "ended_at_ms": wall_ms()}
+    page = build_report(out, end)
+    return Outcome(page, events, _difference(script, stage, out) if check else "")
+
+
+def _set_stage(script: Script, journal: Journal, cwd: Path) -> tuple[BrokerCore, Stage]:
+    try:
+        config = StrategyConfig.from_settings(script.settings)
+        strategy = StrategyCore(config, load_strategy(config.name, config.params, cwd))
+        broker_config = BrokerConfig.from_settings(script.settings)
+        ids = journal.used_ids()
+        broker = BrokerCore(broker_config, wall_clock=False, used_ids=ids, carried=script.carried)
+    except (StrategyError, CarryOverError) as error:
+        raise ReplayError(str(error)) from None
+    journal.set_meta("stream", encode_body(script.info).decode())
+    if script.carried is not None:
+        journal.set_meta("carried", json.dumps(script.carried))
+    return broker, Stage(broker, strategy, script.info, script.facts, script.answers)
+
+
+def _play(script: Script, stage: Stage, broker: BrokerCore, journal: Journal, progress: Progress) -> int:
+    count = 0
+    said = stage.take_said()
+    for event in script.events:
+        stage.play(event)
+        count += 1
+        if broker.dirty:
+            broker.mark_committed()
+            said += stage.take_said()
+            if len(said) >= COMMIT_EVERY:
+                journal.record(said, broker.snapshot())
+                said = []
+        if count % PROGRESS_EVERY == 0:
+            progress(event.ts_ms)
+        if stage.closed:
+            break
+    stage.finish(StopReason.END_OF_DATA)
+    journal.record(said + stage.take_said(), broker.snapshot())
+    return count
+
+
+def _write_config(script: Script, out: Path, started_ms: int) -> None:
+    config = {
+        "run_id": script.name,
+        "seed": script.settings["seed"],
+        "started_at": iso(started_ms),
+        "replayed": str(script.run_dir or script.name),
+        "settings": script.settings,
+        "origins": script.origins,
+    }
+    write_atomic(out / "config.json", json.dumps(config, indent=1, ensure_ascii=False).encode())
+
+
+def _difference(script: Script, stage: Stage, out: Path) -> str:
+    """Return what is not as it was recorded, the first cause first; empty when everything is."""
+    if script.run_dir is None:
+        raise ReplayError("there is nothing to compare data files with: --check wants a recorded run")
+    changed = changed_since_sealed(script.run_dir)
+    if changed:
+        return changed
+    if stage.other_answers:
+        when = iso(stage.other_answers[0])
+        return (
+            f"the strategy answered otherwise for the candle of {when}, and for {len(stage.other_answers)} in all: "
+            "it is not a function of its inputs (a clock, a random draw, something outside?), or it was changed"
+        )
+    try:
+        recorded = (script.run_dir / "trades.csv").read_bytes()
+    except OSError as error:
+        raise ReplayError(f"{error.filename} can not be read: {error.strerror}; make it with 'lap report'") from None
+    return _first_other_line(recorded, (out / "trades.csv").read_bytes())
+
+
+def _first_other_line(recorded: bytes, replayed: bytes) -> str:
+    if recorded == replayed:
+        return ""
+    for number, (one, other) in enumerate(zip_longest(recorded.splitlines(), replayed.splitlines()), 1):
+        if one != other:
+            was = "nothing" if one is None else one.decode("utf-8", "replace")
+            now = "nothing" if other is None else other.decode("utf-8", "replace")
+            return f"trades.csv line {number}: recorded {was}; replayed {now}"
+    return "trades.csv differs in its line ends"

@@ -1,0 +1,153 @@
+"""What is replayed: a recorded run, or data files worked up to events as the feed does. Shell: it reads files."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bus.messages import FeedState, MarketEvent, Message, Signal, StreamInfo
+from services.broker.errors import JournalError
+from services.broker.finishing import JOURNAL_FILE
+from services.broker.journal_sqlite import Journal
+from services.feed.config import FeedConfig
+from services.feed.core import FeedCore, FeedRules
+from services.feed.facts import Refusal, SourceState
+from services.feed.recording_file import read_all, replayable
+from services.feed.recording_lines import RecordingError
+from services.feed.source import Now, SourceError
+from services.feed.source_replay import open_replay
+from services.settings import SettingsError, resolve
+from services.waiting import read_json
+
+
+class ReplayError(Exception):
+    """It can not be replayed; one sentence."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A session to be played.
+
+    Attributes:
+        name: of the run, or of the files.
+        settings: as resolved.
+        origins: where each setting comes from.
+        info: the stream's head.
+        events: the market events, in order.
+        last_ts_ms: event time at the end, for the progress bar; 0 when it is not known.
+        facts: the recorded session's wall-clock facts; empty for data files.
+        answers: the recorded answers of the strategy by candle; empty for data files.
+        carried: what the recorded session took over from the one before.
+        run_dir: the recorded run's directory, None for data files.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    origins: Mapping[str, str]
+    info: StreamInfo
+    events: Iterator[MarketEvent]
+    last_ts_ms: int = 0
+    facts: Sequence[Message] = ()
+    answers: Mapping[int, tuple[Signal, ...]] | None = None
+    carried: Mapping[str, Any] | None = None
+    run_dir: Path | None = None
+
+
+def read_script(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) -> Script:
+    """Return what a run's directory, or data files, say.
+
+    Args:
+        paths: one run's directory, or data files that belong together.
+        overrides: settings given on the command line, as text.
+        cwd: the working directory, whose settings hold for data files.
+
+    Raises:
+        ReplayError: something is missing, broken, or does not fit.
+    """
+    try:
+        if len(paths) == 1 and replayable(paths[0]):
+            run_dir = paths[0] if paths[0].is_dir() else paths[0].parent
+            return _of_run(run_dir.resolve(), overrides)
+        return _of_files(paths, overrides, cwd)
+    except (RecordingError, SourceError, SettingsError, JournalError) as error:
+        raise ReplayError(str(error)) from None
+
+
+def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
+    config = read_json(run_dir / "config.json")
+    if not isinstance(config, dict):
+        raise ReplayError(f"{run_dir} is no run: its config.json is missing or broken")
+    journal_path = run_dir / JOURNAL_FILE
+    if not journal_path.exists():
+        raise ReplayError(f"{run_dir} has no journal: the broker never came so far")
+    messages = read_all(run_dir)
+    info = next(messages, None)
+    if not isinstance(info, StreamInfo):
+        raise ReplayError(f"{run_dir} has no recording: the feed never came so far")
+    with Journal(journal_path, read_only=True) as journal:
+        facts, answers = journal.facts(), journal.answers()
+        snapshot, carried = journal.load() or {}, journal.meta("carried")
+    settings = _overridden(config["settings"], overrides, run_dir)
+    return Script(
+        name=str(config["run_id"]),
+        settings=settings,
+        origins={**config.get("origins", {}), **{name: f"--set {name}" for name in overrides}},
+        info=info,
+        events=(event for event in messages if not isinstance(event, StreamInfo)),
+        last_ts_ms=snapshot.get("last_ts") or 0,
+        facts=facts,
+        answers={} if overrides else answers,
+        carried=json.loads(carried) if carried else None,
+        run_dir=run_dir,
+    )
+
+
+def _overridden(settings: Mapping[str, Any], overrides: Mapping[str, str], run_dir: Path) -> dict[str, Any]:
+    """Return a run's settings with some of them changed, checked as at a start."""
+    if not overrides:
+        return dict(settings)
+    texts = {name: _text(value) for name, value in settings.items() if value not in (None, {}, [])}
+    # Where the data came from is past: it is only to be valid.
+    texts |= {"source": "mock", "duration": "inf"}
+    texts.pop("replay_file", None)
+    resolved = resolve({**texts, **overrides}, run_dir, {})
+    return {**resolved.values, "source": settings["source"], "replay_file": settings["replay_file"]}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value)
+    return value if isinstance(value, str) else repr(value)
+
+
+def _of_files(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) -> Script:
+    for path in paths:
+        if not path.exists():
+            raise ReplayError(f"{path} is not there")
+    files = os.pathsep.join(str(path.resolve()) for path in paths)
+    forced = {"source": "replay", "replay_file": files, "replay_speed": "max"}
+    resolved = resolve({"seed": "0", **overrides, **forced}, cwd, os.environ)
+    config = FeedConfig.from_settings(resolved.values)
+    source = open_replay(config, cwd, 0, None)
+    info = source.info
+    assert info is not None, "files tell their head at once"
+    core = FeedCore(info, FeedRules(config.half_spread_bps, config.max_quote_age_ms), source.source_interval_ms)
+
+    def events() -> Iterator[MarketEvent]:
+        while True:
+            for word in source.poll(Now(0, 0)):
+                match word:
+                    case SourceState(state=FeedState.ENDED):
+                        return
+                    case SourceState(state=FeedState.LOST):
+                        raise ReplayError(word.detail)
+                    case SourceState() | Refusal():
+                        continue
+                    case _:
+                        yield from core.take(word)  # type: ignore[arg-type]
+
+    return Script(
+        "-".join(path.name.split(".")[0] for path in paths), resolved.values, resolved.origins, info, events()
+    )

@@ -1,0 +1,74 @@
+"""The seal of a finished run: checksums of its recording and its journal, so that a changed byte is found and named.
+
+`seal.json`: SHA-256 of `journal.db`, and of `events.jsonl` in blocks of whole lines, each with its first line's number.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from services.broker.finishing import JOURNAL_FILE
+from services.feed.recording_file import NAME as EVENTS_FILE
+from services.waiting import read_json, write_atomic
+
+SEAL_FILE: Final = "seal.json"
+BLOCK_LINES: Final = 1_000
+
+
+def seal_run(run_dir: Path) -> None:
+    """Write a finished run's seal.
+
+    Raises:
+        OSError: it can not be written.
+    """
+    write_atomic(run_dir / SEAL_FILE, json.dumps(_seal_of(run_dir)).encode())
+
+
+def changed_since_sealed(run_dir: Path) -> str:
+    """Return one sentence on what is not as it was sealed; empty when all is, or nothing was sealed."""
+    sealed = read_json(run_dir / SEAL_FILE)
+    if not isinstance(sealed, dict):
+        return ""
+    now = _seal_of(run_dir)
+    if sealed["events"] != now["events"]:
+        return _changed_block(sealed["events"], now["events"])
+    if sealed["journal"] != now["journal"]:
+        return f"{JOURNAL_FILE} is not the one that the session left: its checksum differs"
+    return ""
+
+
+def _seal_of(run_dir: Path) -> dict[str, Any]:
+    return {"journal": _file_hash(run_dir / JOURNAL_FILE), "events": list(_block_hashes(run_dir / EVENTS_FILE))}
+
+
+def _changed_block(sealed: list[str], now: list[str]) -> str:
+    for index, digest in enumerate(sealed):
+        if index >= len(now) or now[index] != digest:
+            first = index * BLOCK_LINES + 1
+            lines = f"lines {first} to {first + BLOCK_LINES - 1}"
+            return f"{EVENTS_FILE} is not the one that was recorded: {lines} differ"
+    return f"{EVENTS_FILE} is not the one that was recorded: lines were added"
+
+
+def _file_hash(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _block_hashes(path: Path) -> Iterator[str]:
+    if not path.exists():
+        return
+    digest, lines = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        for line in file:
+            digest.update(line)
+            lines += 1
+            if lines == BLOCK_LINES:
+                yield digest.hexdigest()
+                digest, lines = hashlib.sha256(), 0
+    if lines:
+        yield digest.hexdigest()

@@ -1,0 +1,110 @@
+"""The stage of a replay, pure: broker and strategy joined in memory, wall-clock facts applied where they took effect."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from bus.memory import MemoryBus
+from bus.messages import (
+    Decide,
+    Decision,
+    DecisionTimedOut,
+    MarketEvent,
+    Message,
+    SessionClosed,
+    Signal,
+    StopReason,
+    StreamInfo,
+)
+from services.broker.core import BrokerCore
+from services.strategy.core import StrategyCore
+
+Answers = Mapping[int, tuple[Signal, ...]]
+"""What the strategy answered in the recorded session, by the candle's open time."""
+
+
+class Stage:
+    """Plays a stream of events to a broker and a strategy.
+
+    Args:
+        broker: a new core without a wall clock.
+        strategy: a new core.
+        info: the stream's head.
+        facts: the recorded session's halts, time-outs, late answers and end, in the order of happening.
+        answers: the recorded answers, to be compared; empty for none.
+    """
+
+    def __init__(
+        self,
+        broker: BrokerCore,
+        strategy: StrategyCore,
+        info: StreamInfo,
+        facts: Iterable[Message] = (),
+        answers: Answers | None = None,
+    ) -> None:
+        self._broker = broker
+        self._strategy = strategy
+        self._answers = answers or {}
+        self._facts = deque(facts)
+        self._said: list[Message] = []
+        self.other_answers: list[int] = []
+        """Candles (open time) for which the strategy answered otherwise than in the recorded session."""
+        self._bus = MemoryBus()
+        self._bus.subscribe(self._ask, [Decide])
+        self._bus.subscribe(self._answer, [Decision])
+        strategy.handle(info, 0)
+        self._hear(broker.handle(info, 0))
+        for fact in list(self._facts):
+            if isinstance(fact, DecisionTimedOut):
+                self._hear(broker.handle(fact, 0))
+                self._facts.remove(fact)
+        self._apply_facts()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the session has ended; what is played after that changes nothing."""
+        return self._broker.closed is not None
+
+    def play(self, event: MarketEvent) -> None:
+        """Work an event off, and everything that follows from it."""
+        said = self._broker.handle(event, 0)
+        if said:
+            self._hear(said)
+        if self._facts:
+            self._apply_facts()
+
+    def finish(self, reason: StopReason) -> None:
+        """End the session after the last event, unless it has ended."""
+        self._hear(self._broker.close(reason, 0))
+
+    def take_said(self) -> list[Message]:
+        """Return what the broker said since this was last asked, for the journal."""
+        said, self._said = self._said, []
+        return said
+
+    def _apply_facts(self) -> None:
+        while self._facts and _seq_of(self._facts[0]) <= self._broker.last_seq:
+            fact = self._facts.popleft()
+            if not (isinstance(fact, SessionClosed) and self.closed):
+                self._hear(self._broker.handle(fact, 0))
+
+    def _hear(self, said: list[Message]) -> None:
+        self._said += said
+        self._bus.say(*[message for message in said if isinstance(message, Decide)])
+
+    def _ask(self, message: Message) -> list[Message]:
+        return self._strategy.handle(message, 0)
+
+    def _answer(self, message: Message) -> list[Message]:
+        assert isinstance(message, Decision)
+        recorded = self._answers.get(message.open_ms)
+        if recorded is not None and recorded != message.signals:
+            self.other_answers.append(message.open_ms)
+        said = self._broker.handle(message, 0)
+        self._said += said
+        return [question for question in said if isinstance(question, Decide)]
+
+
+def _seq_of(fact: Message) -> int:
+    seq = getattr(fact, "seq", None)
+    assert isinstance(seq, int), "facts bear the seq after which they took effect"
+    return seq

@@ -1,0 +1,79 @@
+"""`lap replay`: from words on the command line to a replay with a progress bar, and an exit code."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import typer
+
+from services.replay.run import Outcome, Progress, replay
+from services.replay.script import ReplayError, Script, read_script
+from services.runs import find_run
+
+REFUSED = 2
+DIFFERENT = 1
+
+
+def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], *, check: bool, quiet: bool) -> int:
+    """Replay what the command line names; return the exit code: 0, 1 (it differs), 2 (it can not be done)."""
+    try:
+        overrides = dict(_pair(word) for word in words)
+        script = read_script(_paths(what), overrides, Path.cwd())
+        outcome = _with_bar(script, out or _default_out(script), check=check, quiet=quiet)
+    except ReplayError as error:
+        typer.echo(str(error), err=True)
+        return REFUSED
+    except OSError as error:
+        typer.echo(f"{error.filename} can not be written: {error.strerror}", err=True)
+        return REFUSED
+    typer.echo(f"{outcome.events} events replayed; report: {outcome.page}")
+    if outcome.difference:
+        typer.echo(outcome.difference, err=True)
+        return DIFFERENT
+    if check:
+        typer.echo("trades.csv is the same, byte for byte")
+    return 0
+
+
+def _pair(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise ReplayError(f"--set takes NAME=VALUE, was {word!r}")
+    return name.strip(), value
+
+
+def _paths(what: Sequence[str]) -> list[Path]:
+    if len(what) == 1 and (run := find_run(what[0])) is not None:
+        return [run]
+    return [Path(word) for word in what]
+
+
+def _default_out(script: Script) -> Path:
+    if script.run_dir is not None:
+        return script.run_dir / "replay"
+    return Path.cwd() / str(script.settings["runs_dir"]) / f"replay-{script.name}"
+
+
+def _with_bar(script: Script, out: Path, *, check: bool, quiet: bool) -> Outcome:
+    cwd = Path.cwd()
+    if quiet or not sys.stderr.isatty() or not script.last_ts_ms:
+        return replay(script, out, cwd, _silent, check=check)
+    with typer.progressbar(length=1_000, label="replay", file=sys.stderr) as bar:
+        return replay(script, out, cwd, _bar_progress(bar.update, script.last_ts_ms), check=check)
+
+
+def _silent(_: int) -> None:
+    """Nobody looks."""
+
+
+def _bar_progress(update: Callable[[int], None], last_ts_ms: int) -> Progress:
+    first_ms: list[int] = []
+    shown = [0]
+
+    def progress(ts_ms: int) -> None:
+        first_ms.append(ts_ms) if not first_ms else None
+        share = (ts_ms - first_ms[0]) * 1_000 // max(1, last_ts_ms - first_ms[0])
+        update(share - shown[0])
+        shown[0] = share
+
+    return progress

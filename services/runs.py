@@ -1,0 +1,19 @@
+"""Finding a run by its name, or by the path of its directory."""
+
+import os
+from pathlib import Path
+
+from services import locate
+from services.session import read_session
+
+
+def find_run(run: str) -> Path | None:
+    """Return a run's directory, None when there is none of that name or path. `latest` is the newest."""
+    cwd = Path.cwd()
+    session = read_session(locate.state_dir(cwd, os.environ))
+    named = locate.environment(cwd, os.environ).get("LAP_RUNS_DIR")
+    runs = cwd / named if named else session.path("runs_dir") if session else cwd / "runs"
+    for candidate in (runs / run, Path(run)):
+        if any((candidate / name).exists() for name in ("config.json", "journal.db")):
+            return candidate.resolve()
+    return None
