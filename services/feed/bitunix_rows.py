@@ -1,0 +1,124 @@
+"""Rows of Bitunix's public REST, read. Pure, and total: any bytes give rows or one named refusal.
+
+Kline rows come newest first, at most 200, with volumes whose names are swapped more often than not: which of the two
+is in base coin is told by each row itself, for turnover over volume is an average price.
+"""
+
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import orjson
+
+from services.feed.bitunix_text import UnreadableError, number, time_ms
+from services.feed.config import HOUR_MS, MINUTE_MS, Instrument
+from services.feed.facts import RawCandle, Refusal
+from services.feed.guards import refuse_candle
+
+PAGE: Final = 200
+"""Rows that one answer has at most; a higher limit is cut to it silently."""
+INTERVAL_NAMES: Final = {
+    MINUTE_MS: "1m",
+    3 * MINUTE_MS: "3m",
+    5 * MINUTE_MS: "5m",
+    15 * MINUTE_MS: "15m",
+    30 * MINUTE_MS: "30m",
+    HOUR_MS: "1h",
+    4 * HOUR_MS: "4h",
+    24 * HOUR_MS: "1d",
+}
+"""The session's intervals that the exchange has candles of, as REST spells them."""
+_TOLERANCE: Final = 0.005
+_MOST_PLACES: Final = 18
+
+
+def kline_path(symbol: str, interval_ms: int, end_ms: int | None) -> str:
+    """Return the request for the newest candles that open before `end_ms` (a candle's exact open), or of all."""
+    query = {"symbol": symbol, "interval": INTERVAL_NAMES[interval_ms], "limit": str(PAGE)}
+    if end_ms is not None:
+        query["endTime"] = str(end_ms)
+    return "/api/v1/futures/market/kline?" + urlencode(query)
+
+
+def pairs_path(symbol: str) -> str:
+    """Return the request for a symbol's precisions."""
+    return "/api/v1/futures/market/trading_pairs?" + urlencode({"symbols": symbol})
+
+
+def parse_klines(body: bytes, interval_ms: int) -> list[RawCandle] | Refusal:
+    """Return the believable rows of an answer, oldest first, each open time once; the newest may still be forming."""
+    rows = _data(body)
+    if isinstance(rows, Refusal):
+        return rows
+    if type(rows) is not list:
+        return Refusal("bad_shape", "klines are no list")
+    candles = {}
+    for row in rows[: 5 * PAGE]:
+        candle = _candle(row)
+        if candle is not None and refuse_candle(candle, interval_ms) is None:
+            candles[candle.open_ms] = candle
+    return [candles[open_ms] for open_ms in sorted(candles)]
+
+
+def parse_pair(body: bytes, symbol: str) -> Instrument | Refusal:
+    """Return a symbol's grids: tick and lot are powers of ten, from the precisions."""
+    rows = _data(body)
+    if isinstance(rows, Refusal):
+        return rows
+    for row in rows if type(rows) is list else [rows]:
+        if type(row) is dict and str(row.get("symbol")).upper() == symbol:
+            return _instrument(row)
+    return Refusal("unknown_symbol", f"the exchange does not list {symbol}")
+
+
+def _data(body: bytes) -> Any:
+    try:
+        content = orjson.loads(body)
+    except (orjson.JSONDecodeError, RecursionError):
+        return Refusal("not_json", body[:80].decode("utf-8", "replace"))
+    if type(content) is not dict:
+        return Refusal("not_an_object", str(content)[:80])
+    code = content.get("code")
+    if str(code) != "0":
+        return Refusal("rest_code", f"code {str(code)[:20]}: {str(content.get('msg'))[:100]}")
+    return content.get("data")
+
+
+def _candle(row: object) -> RawCandle | None:
+    if type(row) is not dict:
+        return None
+    try:
+        open_ms = time_ms(row.get("time"), "time")
+        open_, high, low, close = (number(row.get(name), name) for name in ("open", "high", "low", "close"))
+        volumes = [number(row.get(name, "0"), name) for name in ("quoteVol", "baseVol")]
+    except UnreadableError:
+        return None
+    return RawCandle(open_ms, open_, high, low, close, _base_volume(volumes[0], volumes[1], low, high))
+
+
+def _base_volume(said_quote: float, said_base: float, low: float, high: float) -> float:
+    """Return which of the two is in base coin; where the row does not tell, what is called quote is."""
+    if said_quote > 0.0 and said_base > 0.0:
+        least, most = low * (1 - _TOLERANCE), high * (1 + _TOLERANCE)
+        swapped, as_named = said_base / said_quote, said_quote / said_base
+        if least <= as_named <= most and not least <= swapped <= most:
+            return said_base
+    return said_quote
+
+
+def _instrument(row: dict[str, Any]) -> Instrument | Refusal:
+    try:
+        tick, lot = _grid(row.get("quotePrecision"), "quotePrecision"), _grid(row.get("basePrecision"), "basePrecision")
+        least = row.get("minTradeVolume")
+        number(least, "minTradeVolume")
+    except UnreadableError as error:
+        return Refusal("unreadable", str(error))
+    min_qty = Decimal(str(least))
+    return Instrument(tick, lot, min_qty if min_qty > 0 else lot)
+
+
+def _grid(places: object, name: str) -> Decimal:
+    value = number(places, name)
+    if not 0 <= value <= _MOST_PLACES or value != int(value):
+        raise UnreadableError(f"{name} is no number of places: {str(places)[:40]!r}")
+    return Decimal(1).scaleb(-int(value))

@@ -1,0 +1,88 @@
+"""When funding is due, and at which rate. Pure.
+
+The exchange says, now and then, the rate and the last and next funding times. A funding time is published when the
+market's time crosses it, with the newest rate and mark; one that was crossed while we were away is made up for as
+soon as the exchange speaks of it.
+"""
+
+from math import isfinite
+from typing import Final, NamedTuple
+
+from services.feed.facts import RawFunding
+from services.feed.guards import LAST_MS
+
+_LEAST_STEP_MS: Final = 3_600_000
+"""Funding times closer than this are no schedule."""
+_MOST_STEPS: Final = 1_000
+"""A schedule that lies further back than this many funding times is none."""
+_FAR_MS: Final = LAST_MS
+
+
+class Due(NamedTuple):
+    """A funding time that was crossed: `rate` a fraction, `mark` 0.0 when unknown."""
+
+    ts_ms: int
+    rate: float
+    mark: float
+
+
+class FundingSchedule:
+    """Watches for funding times. `settled_ms` is the time up to which nothing is owed any more."""
+
+    def __init__(self) -> None:
+        self._settled_ms: int | None = None
+        self._rate = 0.0
+        self._mark = 0.0
+        self._step_ms = 0
+        self._missed: Due | None = None
+        self._next_ms = _FAR_MS
+        self.due_ms: int = _FAR_MS
+        """A tick at or after this time crosses a funding time."""
+
+    def begin(self, ts_ms: int) -> None:
+        """The stream begins at `ts_ms`, or went that far before a restart: earlier funding times are not ours."""
+        if self._settled_ms is None:
+            self._settled_ms = ts_ms
+
+    def hear(self, fact: RawFunding) -> str | None:
+        """Take what the exchange says; return why it is not believed, None when it is."""
+        if not (isfinite(fact.rate) and isfinite(fact.mark) and fact.mark >= 0.0):
+            return "bad_funding"
+        times = [time for time in (fact.last_ms, fact.next_ms) if time is not None]
+        if not all(0 <= time < LAST_MS for time in (fact.ts_ms, *times)):
+            return "bad_funding"
+        self.begin(fact.ts_ms)
+        assert self._settled_ms is not None, "it has begun"
+        self._rate = fact.rate
+        self._mark = fact.mark or self._mark
+        if fact.last_ms is not None and self._settled_ms < fact.last_ms <= fact.ts_ms:
+            self._missed = Due(fact.last_ms, fact.rate, self._mark)
+        self._plan(fact.last_ms, fact.next_ms)
+        return None
+
+    def crossed(self, ts_ms: int) -> list[Due]:
+        """Return the funding times that market time `ts_ms` crosses, oldest first; each comes once."""
+        dues = []
+        if self._missed is not None and self._missed.ts_ms <= ts_ms:
+            dues.append(self._missed)
+            self._settled_ms = self._missed.ts_ms
+            self._missed = None
+        if self._step_ms and ts_ms - self._next_ms > _MOST_STEPS * self._step_ms:
+            self._next_ms = _FAR_MS
+        while self._next_ms <= ts_ms:
+            if self._settled_ms is None or self._next_ms > self._settled_ms:
+                dues.append(Due(self._next_ms, self._rate, self._mark))
+                self._settled_ms = self._next_ms
+            self._next_ms = self._next_ms + self._step_ms if self._step_ms else _FAR_MS
+        self._look_ahead()
+        return dues
+
+    def _plan(self, last_ms: int | None, next_ms: int | None) -> None:
+        if next_ms is not None:
+            step_ms = next_ms - last_ms if last_ms is not None else 0
+            self._step_ms = step_ms if step_ms >= _LEAST_STEP_MS else 0
+            self._next_ms = next_ms
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        self.due_ms = min(self._next_ms, self._missed.ts_ms if self._missed is not None else _FAR_MS)

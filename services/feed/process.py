@@ -1,0 +1,270 @@
+"""The feed service, composed: a source, the core, the recording, the publisher, and the answers to the Clone pattern.
+
+A turn takes what the source says, lets the core make events of it, writes them to the recording, then publishes them.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from bus.messages import (
+    EventsPage,
+    EventsRequest,
+    FeedState,
+    FeedStatus,
+    InfoRequest,
+    Level,
+    MarketEvent,
+    Message,
+    Shutdown,
+)
+from bus.sockets import PortTakenError
+from services.clock import boot_ms, monotonic_ms
+from services.feed.age import DataAge
+from services.feed.config import FeedConfig
+from services.feed.core import FeedCore, FeedRules
+from services.feed.facts import Refusal, Remark, Said, SourceState
+from services.feed.recording_file import NAME, Recording
+from services.feed.recording_lines import RecordingError
+from services.feed.refusals import RefusalReport
+from services.feed.source import Now, Resume, Source, SourceError
+from services.runner import ConfigError, Runner
+from services.session import Session
+
+PAGE: Final = 2_000
+STATUS_MS: Final = 1_000
+MOST_ASKING: Final = 100
+"""Peers that may wait for the stream's head; the oldest is forgotten past that, and asks again."""
+
+
+class Mouth(Protocol):
+    """What the feed says to the world: the runner, as far as it needs one."""
+
+    ready: bool
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Publish in order."""
+
+    def answer(self, peer: bytes, message: Message) -> None:
+        """Answer a request."""
+
+    def tell(self, level: Level, event: str, text: str, *, incident: bool = False) -> None:
+        """Tell people."""
+
+
+class FeedShell:
+    """The feed's turns.
+
+    Args:
+        mouth: where everything goes.
+        recording: this run's.
+        source: already opened.
+        rules: the settings that shape the stream.
+        boot_clock: ms of the clock that goes on in a suspend.
+    """
+
+    def __init__(
+        self,
+        mouth: Mouth,
+        recording: Recording,
+        source: Source,
+        rules: FeedRules,
+        boot_clock: Callable[[], int] = boot_ms,
+    ) -> None:
+        self._mouth = mouth
+        self._recording = recording
+        self._source = source
+        self._rules = rules
+        self._boot_clock = boot_clock
+        self._core: FeedCore | None = None
+        self._skip_seq = 0
+        self._asking: dict[bytes, None] = {}
+        self._age = DataAge()
+        self._report = RefusalReport()
+        self._state = FeedState.CONNECTING
+        self._detail = ""
+        self._reconnects = -1
+        self._status_due_ms = 0
+        self._refused_early = 0
+
+    def on_turn(self, now_ms: int) -> int:
+        """Do what is due; return how many ms may pass until the next turn."""
+        now = Now(now_ms, self._boot_clock())
+        self._age.pass_to(now_ms, connected=self._state is FeedState.CONNECTED)
+        said = self._source.poll(now)
+        if self._core is None and self._source.info is not None:
+            self._open_stream()
+        events = self._work(said)
+        if events:
+            self._recording.append(events)
+            self._mouth.publish(events)
+        if self._core is not None:
+            self._mouth.ready = self._core.last_seq >= self._skip_seq
+            words = self._report.due(self._core.refused, now_ms)
+            if words is not None:
+                self._mouth.tell(Level.WARNING, "data_refused", words)
+        if now_ms >= self._status_due_ms:
+            self._send_status(now_ms)
+        return max(0, min(self._source.wait_ms(now), self._status_due_ms - now_ms))
+
+    def hear(self, arrived: tuple[bytes, Message]) -> None:
+        """Answer a request for the stream's head, or for events."""
+        peer, message = arrived
+        match message:
+            case InfoRequest():
+                if self._recording.info is not None:
+                    self._mouth.answer(peer, self._recording.info)
+                else:
+                    self._asking[peer] = None
+                    if len(self._asking) > MOST_ASKING:
+                        del self._asking[next(iter(self._asking))]
+            case EventsRequest(after_seq):
+                events = self._recording.events_after(after_seq, PAGE)
+                self._mouth.answer(peer, EventsPage(after_seq, self._recording.last_seq, events))
+            case _:
+                pass  # not for us; the sender's mistake
+
+    def close(self, shutdown: Shutdown) -> bool:
+        """End: hang up, close the recording. Everything published is in it already."""
+        self._source.close()
+        self._detail = f"stopped: {shutdown.reason.value}"
+        self._send_status(monotonic_ms())
+        self._recording.close()
+        return True
+
+    def _open_stream(self) -> None:
+        info = self._source.info
+        assert info is not None, "the caller has looked"
+        core = FeedCore(info, self._rules, self._source.source_interval_ms)
+        if self._recording.info is None:
+            self._recording.begin(info)
+        elif self._source.regenerates:
+            self._skip_seq = self._recording.last_seq
+        else:
+            totals = self._recording.totals()
+            core.restore(self._recording.tail(), ticks=totals.ticks, candles=totals.candles)
+        core.refuse("before_start", self._refused_early)
+        self._core = core
+        for peer in self._asking:
+            self._mouth.answer(peer, info)
+        self._asking.clear()
+
+    def _work(self, said: Sequence[Said]) -> list[MarketEvent]:
+        """Return what is new of what the source's words make."""
+        events: list[MarketEvent] = []
+        for word in said:
+            match word:
+                case SourceState():
+                    self._change(word)
+                case Remark(event, text):
+                    self._mouth.tell(Level.WARNING, event, text)
+                case Refusal(name, detail):
+                    self._refuse(name, detail)
+                case _:
+                    assert self._core is not None, "facts come after the stream's head"
+                    made = self._core.take(word)
+                    if made:
+                        self._age.renew()
+                        events.extend(made)
+        if self._skip_seq:
+            events = [event for event in events if event.seq > self._skip_seq]
+        return events
+
+    def _refuse(self, name: str, detail: str) -> None:
+        self._report.example(name, detail)
+        if self._core is None:
+            self._refused_early += 1
+        else:
+            self._core.refuse(name)
+
+    def _change(self, change: SourceState) -> None:
+        before, self._state, self._detail = self._state, change.state, change.detail
+        self._status_due_ms = 0
+        match change.state:
+            case FeedState.CONNECTED:
+                self._reconnects += 1
+                self._mouth.tell(Level.INFO, "feed_connected", "the source answers")
+            case FeedState.CONNECTING:
+                lost = before is FeedState.CONNECTED
+                self._mouth.tell(Level.WARNING, "feed_reconnecting", change.detail, incident=lost)
+            case FeedState.LOST:
+                self._mouth.tell(Level.CRITICAL, "feed_lost", change.detail, incident=True)
+            case FeedState.ENDED:
+                self._mouth.tell(Level.INFO, "end_of_data", "the replay has come to its end")
+
+    def _send_status(self, now_ms: int) -> None:
+        core = self._core
+        self._status_due_ms = now_ms + STATUS_MS
+        status = FeedStatus(
+            state=self._state,
+            last_seq=self._recording.last_seq,
+            last_ts_ms=core.last_ts_ms if core is not None else 0,
+            price=core.price if core is not None else 0.0,
+            ticks=core.ticks if core is not None else 0,
+            candles=core.candles if core is not None else 0,
+            data_age_ms=0 if self._source.is_scheduled else self._age.ms,
+            refused=core.refused.total() if core is not None else self._refused_early,
+            reconnects=max(0, self._reconnects),
+            detail=self._detail,
+        )
+        self._mouth.publish([status])
+
+
+class _RunnerMouth:
+    """The runner, as the feed speaks through it."""
+
+    def __init__(self, runner: Runner, port: int) -> None:
+        self._runner = runner
+        self.server = runner.bus.server(port)
+
+    @property
+    def ready(self) -> bool:
+        return self._runner.ready
+
+    @ready.setter
+    def ready(self, ready: bool) -> None:
+        self._runner.ready = ready
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        self._runner.publisher.send_all(messages)
+
+    def answer(self, peer: bytes, message: Message) -> None:
+        self.server.send(peer, message)  # a peer that is gone asks again when it is back
+
+    def tell(self, level: Level, event: str, text: str, *, incident: bool = False) -> None:
+        self._runner.notice(level, event, text, incident=incident)
+
+
+def compose(runner: Runner, session: Session) -> FeedShell:
+    """Compose the feed of a session.
+
+    Raises:
+        ConfigError: the source, the recording or the request port can not be used.
+    """
+    config = FeedConfig.from_settings(session.settings)
+    if config.source == "demo":
+        config = config.at_exchange(session.ports["exchange_api"])
+    try:
+        recording = Recording(session.run_dir / NAME)
+        source = _open_source(runner, session, config, recording.resume())
+        mouth = _RunnerMouth(runner, session.ports["feed_rpc"])
+    except (SourceError, RecordingError, PortTakenError) as error:
+        raise ConfigError(str(error)) from None
+    feed = FeedShell(mouth, recording, source, FeedRules(config.half_spread_bps, config.max_quote_age_ms))
+    runner.listen(mouth.server, feed.hear)
+    return feed
+
+
+def _open_source(runner: Runner, session: Session, config: FeedConfig, resume: Resume | None) -> Source:
+    # Each source brings its own imports; a session pays for one.
+    if config.source == "mock":
+        from services.feed.source_mock import MockSource  # noqa: PLC0415
+
+        return MockSource(config, session.seed, session.started_boot_ms, resume)
+    if config.source == "replay":
+        from services.feed.source_replay import open_replay  # noqa: PLC0415
+
+        return open_replay(config, Path(session.root), session.started_boot_ms, resume)
+    from services.feed.source_bitunix import BitunixSource  # noqa: PLC0415
+
+    return BitunixSource(config, resume, runner.waker(), Now(monotonic_ms(), boot_ms()))

@@ -1,0 +1,195 @@
+"""What is said on a connection and when; when it is dead; when ticks are held; which times are believed."""
+
+import orjson
+from feed_builders import T0, raw_candle, raw_quote, raw_trade
+
+from services.feed.age import DataAge
+from services.feed.bitunix_talk import Talk
+from services.feed.facts import Backfill, DataLost, RawQuote, Refusal
+from services.feed.hold import Hold, Question
+from services.feed.leap import LEAP_MS, LeapGuard
+from services.feed.pace import RESTART_MS, Pace
+from services.feed.refusals import RefusalReport
+from services.feed.source import Now
+
+
+def told(texts: list[bytes]) -> list[str]:
+    return [orjson.loads(text)["op"] for text in texts]
+
+
+def test_subscribing_comes_first_then_a_ping_at_once_and_every_15_s() -> None:
+    talk = Talk("BTCUSDT", 0, 1_700_000_000)
+    first = talk.due(0)
+    assert orjson.loads(first[0]) == {
+        "op": "subscribe",
+        "args": [{"symbol": "BTCUSDT", "ch": channel} for channel in ("depth_book1", "trade", "price")],
+    }
+    assert orjson.loads(first[1]) == {"op": "ping", "ping": 1_700_000_000}
+    assert talk.due(14_999) == []
+    assert orjson.loads(talk.due(15_000)[0]) == {"op": "ping", "ping": 1_700_000_015}
+
+
+def test_a_channel_without_data_for_10_s_is_asked_for_again() -> None:
+    talk = Talk("BTCUSDT", 0, 0)
+    talk.due(0)
+    talk.heard("depth_book1", 9_000, tick=True)
+    talk.heard("price", 9_000, tick=False)
+    assert talk.ask_again(9_999) == []
+    assert talk.ask_again(10_000) == ["trade"]
+    assert orjson.loads(talk.due(10_000)[0])["args"] == [{"symbol": "BTCUSDT", "ch": "trade"}]
+    assert talk.ask_again(10_001) == []
+    talk.heard("trade", 19_000, tick=True)
+    assert talk.ask_again(30_000) == []
+
+
+def test_never_more_than_four_messages_a_second() -> None:
+    talk = Talk("BTCUSDT", 0, 0)
+    sent = []
+    for now in range(0, 40_000, 10):
+        talk.ask_again(now)
+        sent += [(now, op) for op in told(talk.due(now))]
+    times = [now for now, _ in sent]
+    assert all(later - earlier >= 1_000 for earlier, later in zip(times, times[4:], strict=False))
+    assert [op for _, op in sent].count("ping") == 3
+
+
+def test_silence_is_30_s_without_a_tick_whatever_else_comes() -> None:
+    talk = Talk("BTCUSDT", 0, 0)
+    talk.heard("depth_book1", 1_000, tick=True)
+    talk.heard("price", 29_000, tick=False)
+    assert not talk.is_silent(30_999)
+    assert talk.is_silent(31_000)
+
+
+def test_a_connection_is_proven_by_60_s_of_ticks() -> None:
+    talk = Talk("BTCUSDT", 0, 0)
+    assert not talk.had_ticks
+    talk.heard("trade", 5_000, tick=True)
+    talk.heard("trade", 64_999, tick=True)
+    assert (talk.had_ticks, talk.is_proven) == (True, False)
+    talk.heard("trade", 65_000, tick=True)
+    assert talk.is_proven
+
+
+def test_the_wait_ends_when_something_is_due() -> None:
+    talk = Talk("BTCUSDT", 0, 0)
+    talk.due(0)
+    assert talk.wait_ms(0) == 10_000
+    assert talk.wait_ms(12_000) == 1
+
+
+def test_ticks_are_held_from_the_first_one_until_rest_answers() -> None:
+    hold = Hold(asks=True, last_ms=T0 - 70_000)
+    assert hold.take(DataLost(), 0) == ([DataLost()], None)
+    hold.arm()
+    assert hold.take(raw_quote(1), 100) == ([], Question(T0 + 1, T0 - 70_000))
+    assert hold.take(raw_trade(2), 200) == ([], None)
+    assert hold.answered([raw_candle(-1)]) == [Backfill((raw_candle(-1),)), raw_quote(1), raw_trade(2)]
+    assert hold.take(raw_trade(3), 300) == ([raw_trade(3)], None)
+    assert hold.answered([]) == []
+
+
+def test_ticks_are_held_for_5_s_at_most() -> None:
+    hold = Hold(asks=True)
+    hold.arm()
+    hold.take(raw_quote(1), 100)
+    assert hold.wait_ms(100) == 5_000
+    assert hold.overdue(5_099) == []
+    assert hold.overdue(5_100) == [raw_quote(1)]
+    assert hold.wait_ms(5_100) is None
+
+
+def test_a_second_loss_within_the_hold_keeps_its_place_and_the_first_deadline() -> None:
+    hold = Hold(asks=True)
+    hold.arm()
+    hold.take(raw_quote(1), 0)
+    hold.take(DataLost(), 1_000)
+    hold.arm()
+    assert hold.take(raw_quote(2), 2_000) == ([], None)
+    assert hold.overdue(5_000) == [raw_quote(1), DataLost(), raw_quote(2)]
+
+
+def test_without_candles_to_ask_for_nothing_is_held() -> None:
+    hold = Hold(asks=False)
+    hold.arm()
+    assert hold.take(raw_quote(1), 0) == ([raw_quote(1)], None)
+
+
+def leap(ts_ms: int) -> RawQuote:
+    return RawQuote(ts_ms, 1.0, 2.0, 0.0, 0.0)
+
+
+def test_the_first_time_is_believed_when_the_second_agrees() -> None:
+    guard = LeapGuard()
+    assert guard.take(leap(T0), 0) == []
+    assert guard.take(leap(T0 + 5), 1) == [leap(T0), leap(T0 + 5)]
+    assert guard.take(leap(T0 + 6), 2) == [leap(T0 + 6)]
+
+
+def test_a_single_absurd_time_is_refused() -> None:
+    guard = LeapGuard(T0)
+    absurd = leap(T0 + 10 * LEAP_MS)
+    assert guard.take(absurd, 0) == []
+    assert guard.take(leap(T0 + 1), 1) == [Refusal("leap", f"ts {absurd.ts_ms}"), leap(T0 + 1)]
+
+
+def test_an_absurd_first_time_is_refused_too() -> None:
+    guard = LeapGuard()
+    guard.take(leap(9 * T0), 0)
+    assert guard.take(leap(T0), 1) == [Refusal("leap", f"ts {9 * T0}")]
+    assert guard.take(leap(T0 + 1), 2) == [leap(T0), leap(T0 + 1)]
+
+
+def test_a_leap_that_the_next_event_confirms_is_a_hole_in_the_data() -> None:
+    guard = LeapGuard(T0)
+    later = T0 + 4 * LEAP_MS
+    assert guard.take(leap(later), 0) == []
+    assert guard.take(leap(later + 1), 1) == [leap(later), leap(later + 1)]
+
+
+def test_after_a_sleep_the_time_may_be_as_much_later() -> None:
+    guard = LeapGuard(T0)
+    guard.take(leap(T0), 0)
+    assert guard.take(leap(T0 + 9 * LEAP_MS), 9 * LEAP_MS) == [leap(T0 + 9 * LEAP_MS)]
+
+
+def test_the_pace_is_the_age_of_the_session() -> None:
+    pace = Pace(1_000)
+    assert [pace.elapsed_ms(Now(at, at)) for at in (1_000, 1_500, 9_000)] == [0, 500, 8_000]
+
+
+def test_the_pace_stands_still_while_the_machine_sleeps() -> None:
+    pace = Pace(0)
+    pace.elapsed_ms(Now(1_000, 1_000))
+    assert pace.elapsed_ms(Now(1_010, 1_000_000)) == 1_000 + 10
+    assert pace.elapsed_ms(Now(2_010, 1_001_000)) == 2_010
+
+
+def test_after_a_restart_the_pace_does_not_play_what_was_slept_before() -> None:
+    assert Pace(0, recorded_ms=5_000).elapsed_ms(Now(0, 7_000)) == 7_000
+    assert Pace(0, recorded_ms=5_000).elapsed_ms(Now(0, 9_000_000)) == 5_000 + RESTART_MS
+
+
+def test_silence_counts_while_connected_and_while_we_ran() -> None:
+    age = DataAge()
+    for now_ms, connected, expected in [
+        (0, True, 0),
+        (1_000, True, 1_000),
+        (2_000, False, 1_000),
+        (3_000, True, 2_000),
+        (60_000, True, 2_000),
+    ]:
+        age.pass_to(now_ms, connected=connected)
+        assert age.ms == expected
+    age.renew()
+    assert age.ms == 0
+
+
+def test_refusals_are_told_now_and_then_with_an_example() -> None:
+    report = RefusalReport()
+    assert report.due({}, 0) is None
+    report.example("crossed", "bid 2 ask 1")
+    assert report.due({"crossed": 2}, 0) == "refused from the source: 2 crossed (for example crossed: bid 2 ask 1)"
+    assert report.due({"crossed": 3}, 9_999) is None
+    assert report.due({"crossed": 3, "late": 1}, 10_000) == "refused from the source: 1 crossed, 1 late"
+    assert report.due({"crossed": 3, "late": 1}, 99_000) is None
