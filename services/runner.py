@@ -33,6 +33,7 @@ from services.session import Session, read_session, stop_session
 
 LONGEST_TURN_MS = 250
 """The loop turns at least this often, to beat and to look at its timers."""
+MALFORMED_EVERY_MS = 10_000
 CLOSE_MS = 3_000
 """A service that is not done with its end after this long leaves all the same."""
 Arrived_co = TypeVar("Arrived_co", covariant=True)
@@ -100,6 +101,8 @@ class Runner:
         self.service = service
         self.session = session
         self.ready = False
+        self.overhear: Callable[[Notice], None] | None = None
+        """Also hears this service's own notices: the monitor writes down everybody's."""
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
@@ -116,6 +119,8 @@ class Runner:
         self._shutdown: Shutdown | None = None
         self._beat_every_ms = int(session.settings["heartbeat_interval_sec"] * 1000)
         self._next_beat_ms = 0
+        self._malformed_told = 0
+        self._next_malformed_ms = 0
         self._stacks = log.open_stacks(session.log_dir, service)
         self._stacks_after_s = max(1.0, float(session.settings["heartbeat_timeout_sec"]) - 0.5)
         self._handlers: dict[type, Callable[[Any], None]] = {Shutdown: self.stop}
@@ -165,7 +170,10 @@ class Runner:
         logger.bind(event=event).log(level.value, text)
         if level is Level.CRITICAL:
             alert(self.session.log_dir, level.value, f"{self.service}: {text}")
-        self.publisher.send(Notice(self.service, level, event, text, incident))
+        notice = Notice(self.service, level, event, text, incident)
+        self.publisher.send(notice)
+        if self.overhear is not None:
+            self.overhear(notice)
 
     def stop(self, shutdown: Shutdown) -> None:
         """Begin the service's end; the first reason holds."""
@@ -222,6 +230,14 @@ class Runner:
         self.publisher.send(Heartbeat(self.service, os.getpid(), boot_ms(), self.ready))
         if self.link is not None:
             self.link.beat()
+        self._tell_of_malformed(now_ms)
+
+    def _tell_of_malformed(self, now_ms: int) -> None:
+        """Say how many frames were no messages, when there are more of them, at most every ten seconds."""
+        if self.malformed > self._malformed_told and now_ms >= self._next_malformed_ms:
+            self._malformed_told = self.malformed
+            self._next_malformed_ms = now_ms + MALFORMED_EVERY_MS
+            self.notice(Level.WARNING, "malformed_frames", f"{self.malformed} frames were no messages, and dropped")
 
     def _look_at_orders(self) -> None:
         if self.link is None:

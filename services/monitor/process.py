@@ -41,6 +41,7 @@ class MonitorShell:
         runner.subscribe("broker", [m.BrokerStatus, m.Heartbeat, m.Notice, *FACTS], self._hear)
         if "exchange" in session.services:
             runner.subscribe("exchange", [m.Heartbeat, m.Notice], self._hear)
+        runner.overhear = self._hear
         runner.ready = True
         self._write("INFO", "monitor", "session_watched", f"session {session.run_id} is watched")
 
