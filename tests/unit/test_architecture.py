@@ -1,0 +1,139 @@
+"""The house: who may import whom, what is pure, and that every part has its place.
+
+A file of a room is pure unless its name says otherwise: a technology at its end (`journal_sqlite.py`), or one of the few
+names listed here with their reason. Pure means: told everything, touches nothing.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("feed", "strategy", "broker", "monitor", "exchange", "report")
+TECHNOLOGIES = ("_sqlite", "_file", "_ws", "_rest", "_html")
+SHELLS = {
+    "process": "the composition root",
+    "__main__": "the entry",
+    "loading": "imports a strategy by name",
+    "finishing": "opens a journal, for the broker and for whoever closes after it",
+    "build": "reads a run's directory, writes its report",
+    "source_bitunix": "holds the socket and the REST worker",
+    "source_replay": "reads data files and recordings",
+}
+UNTOUCHED = frozenset(
+    [
+        "asyncio",
+        "http",
+        "io",
+        "logging",
+        "loguru",
+        "multiprocessing",
+        "os",
+        "pathlib",
+        "psutil",
+        "random",
+        "secrets",
+        "select",
+        "shutil",
+        "signal",
+        "socket",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib",
+        "uuid",
+        "websocket",
+        "websockets",
+        "zmq",
+    ]
+)
+"""What a pure file does not import: clocks, sockets, files, processes, randomness."""
+SHARED_SHELLS = frozenset(
+    {"services.clock", "services.runner", "services.session", "services.waiting", "services.link"}
+)
+ALLOWED = {
+    ("exchange", "rest", "urllib"),  # parsing a query string touches nothing
+    ("feed", "bitunix_rows", "urllib"),  # nor does writing one
+    ("exchange", "config", "pathlib"),  # paths as values
+    ("report", "trades_csv", "io"),  # a text that the csv module writes into
+}
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def is_pure(path: Path) -> bool:
+    return path.stem not in SHELLS and not path.stem.endswith(TECHNOLOGIES)
+
+
+PURE = [path for room in ROOMS for path in files(ROOT / "services" / room) if is_pure(path)]
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_file_named_by_a_noun_touches_nothing(path: Path) -> None:
+    room = path.parent.name
+    touched = {name for name in imports(path) if name.partition(".")[0] in UNTOUCHED or name in SHARED_SHELLS}
+    assert {name for name in touched if (room, path.stem, name.partition(".")[0]) not in ALLOWED} == set()
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_every_exception_is_still_there(name: str) -> None:
+    assert any((ROOT / "services" / room / f"{name}.py").exists() for room in ROOMS)
+
+
+@pytest.mark.parametrize("path", files(ROOT / "bus") + files(ROOT / "services"), ids=lambda path: path.name)
+def test_a_module_has_a_sign_on_its_door(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", files(ROOT / "bus") + files(ROOT / "services"), ids=lambda path: path.name)
+def test_a_module_stays_small_enough_to_read(path: Path) -> None:
+    limit = 750 if path.name == "messages.py" else 400
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= limit
+
+
+def test_the_one_catch_all_is_in_the_runner() -> None:
+    catchers = [
+        path.name for path in files(ROOT / "services") + files(ROOT / "bus") if "except Exception" in path.read_text()
+    ]
+    assert catchers == ["runner.py"]
+
+
+def test_what_supervises_imports_nothing_heavy() -> None:
+    """Four of them run beside a browser: no zmq, no settings library, no log library."""
+    code = "import sys, services.launch; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    heavy = {"zmq", "pydantic", "typer", "loguru", "orjson", "websocket", "websockets", "sqlite3", "asyncio"}
+    assert heavy & set(done.stdout.split()) == set()
+
+
+def test_nothing_happens_at_import() -> None:
+    """Importing everything starts no thread, opens no file that stays open, writes nothing."""
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in files(ROOT / "bus") + files(ROOT / "services")
+        if path.stem not in {"__main__", "__init__"}
+    ]
+    code = (
+        f"import sys, threading\nfor name in {modules!r}:\n    __import__(name)\n"
+        "assert threading.active_count() == 1, threading.enumerate()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
