@@ -4,8 +4,8 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # The demo's own settings: second candles, a quick cross, a short throttle, so that a minute has something to see.
-DEMO := LAP_DURATION=1 LAP_SEED=7 LAP_INTERVAL=1s LAP_STRATEGY_PARAMS=fast=3,slow=8 \
-	LAP_MIN_TRADE_INTERVAL_SEC=3 LAP_STOP_BPS=8 LAP_MAX_CONSECUTIVE_LOSSES=50
+DEMO := LAP_DURATION=1 LAP_SEED=0 LAP_INTERVAL=1s LAP_STRATEGY_PARAMS=fast=3,slow=8 \
+	LAP_MIN_TRADE_INTERVAL_SEC=3 LAP_STOP_BPS=12 LAP_TP_R=3 LAP_MAX_CONSECUTIVE_LOSSES=50
 
 .PHONY: help demo run test gates format lock clean
 

@@ -31,6 +31,8 @@ KILL_FILE_PATIENCE_MS = 1_000
 SIGNAL_PATIENCE_MS = 300
 """After SIGTERM: time to see whether honcho only passes on that another supervisor died."""
 DONE_MS = 30_000
+MOST_CLOSINGS = 3
+"""How often the closing child is started: one that was killed at the report left it for the next."""
 
 
 class Supervisor:
@@ -154,12 +156,13 @@ class Supervisor:
         if stop.code and "broker" in self._keepers:
             alert(self._session.log_dir, "CRITICAL", f"the session ends: {stop.reason.value}: {stop.detail}")
         deadline = monotonic_ms() + DONE_MS
-        if "broker" in self._keepers:
-            self._close_session()
+        tries = 0
         while not is_done(self._session) and monotonic_ms() < deadline:
-            pause(TURN_MS / 2)
-            if self._broker_is_abandoned():
-                self._close_session()
+            if tries < MOST_CLOSINGS and ("broker" in self._keepers or self._broker_is_abandoned()):
+                tries += 1
+                self._close_session(deadline)
+            else:
+                pause(TURN_MS / 2)
         if "broker" in self._keepers:
             self._printer.line(f"session {self._session.run_id} ended: {stop.reason.value} ({stop.detail})")
             self._printer.line(f"report: {self._session.run_dir / 'summary.html'}")
@@ -172,13 +175,13 @@ class Supervisor:
         data = read_views(self._session).get("broker", {}).get("service")
         return data is None or not Process(data["pid"], data["created"]).is_alive
 
-    def _close_session(self) -> None:
+    def _close_session(self, deadline: int) -> None:
         """Run the closing child: it finishes what a dead broker left, writes the report, says done."""
         try:
             subprocess.run(
                 [sys.executable, "-P", "-m", "services.closing", str(self._session.state_dir)],
                 stdin=subprocess.DEVNULL,
-                timeout=DONE_MS / 1000,
+                timeout=max(1, deadline - monotonic_ms()) / 1000,
                 check=False,
             )
         except subprocess.TimeoutExpired:

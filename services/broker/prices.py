@@ -1,10 +1,13 @@
 """Prices: the tick grid, slippage, and the two sides of a quote."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Protocol
 
 from services.broker.decimals import BPS, ONE, decimal_of, exactly
+
+# A signal may name any double: its ticks are counted in full, however many digits that takes.
+_WIDE = Context(prec=1_000)
 
 
 class TwoSided(Protocol):
@@ -40,8 +43,7 @@ def exit_price(quote: TwoSided, sign: int) -> float:
 @exactly
 def round_toward(price: Decimal, tick: Decimal, direction: int) -> Decimal:
     """Return `price` on the grid of `tick`, rounded up (`direction` +1) or down (-1)."""
-    ticks = price // tick
-    rest = price - ticks * tick
+    ticks, rest = _WIDE.divmod(price, tick)
     if rest > 0 and direction > 0:
         ticks += 1
     elif rest < 0 and direction < 0:
@@ -52,8 +54,8 @@ def round_toward(price: Decimal, tick: Decimal, direction: int) -> Decimal:
 @exactly
 def round_nearest(price: Decimal, tick: Decimal) -> Decimal:
     """Return `price` on the grid of `tick`, the nearest one; a tie goes to an even number of ticks."""
-    ticks = abs(price) // tick
-    twice = 2 * (abs(price) - ticks * tick)
+    ticks, rest = _WIDE.divmod(abs(price), tick)
+    twice = 2 * rest
     if twice > tick or (twice == tick and ticks % 2 == 1):
         ticks += 1
     return (ticks * tick).copy_sign(price)
@@ -62,7 +64,7 @@ def round_nearest(price: Decimal, tick: Decimal) -> Decimal:
 @exactly
 def on_grid(price: Decimal, tick: Decimal) -> bool:
     """Tell whether `price` is a whole number of ticks."""
-    return price % tick == 0
+    return not _WIDE.remainder(price, tick)
 
 
 @exactly
