@@ -462,6 +462,28 @@ class StrategyHello:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyStatus:
+    """How far a strategy is from being warm: `missing` closed candles of `interval_ms` before it can signal.
+
+    `last_open_ms` is the newest candle it has seen, -1 before the first.
+    """
+
+    missing: int
+    interval_ms: int
+    last_open_ms: int
+
+    def __post_init__(self) -> None:
+        _whole("missing", self.missing)
+        _whole("interval_ms", self.interval_ms, 1)
+        _whole("last_open_ms", self.last_open_ms, -1)
+
+    @property
+    def warm_at_ms(self) -> int | None:
+        """Event time at which it is warm if no candle fails to come; None before the first candle."""
+        return None if self.last_open_ms < 0 else self.last_open_ms + (self.missing + 1) * self.interval_ms
+
+
+@dataclass(frozen=True, slots=True)
 class Recall:
     """A page of earlier questions, oldest first. `more`: ask again from the last one's `open_ms`."""
 
@@ -701,6 +723,7 @@ Message: TypeAlias = (
     | Signal
     | Decision
     | StrategyHello
+    | StrategyStatus
     | Recall
     | Account
     | OrderAccepted

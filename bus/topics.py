@@ -43,6 +43,7 @@ TABLE: Final = (
     Topic("decide", m.Decide, "rpc"),
     Topic("decision", m.Decision, "rpc"),
     Topic("strategy_hello", m.StrategyHello, "rpc"),
+    Topic("strategy_status", m.StrategyStatus, "strategy"),
     Topic("recall", m.Recall, "rpc"),
     Topic("signal", m.Signal, "rpc"),
     Topic("account", m.Account, "rpc"),

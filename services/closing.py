@@ -75,20 +75,27 @@ def _end(session: Session, stop: Stop) -> Mapping[str, Any]:
         "detail": stop.detail,
         "ended_at_ms": wall_ms(),
         "restarts": restarts,
+        "notes": [event["message"] for event in _logged(session) if event.get("event") == "warming_up"][:1],
         "incidents": sorted([*failures, *_incidents(session)], key=lambda incident: str(incident["ts"])),
     }
 
 
 def _incidents(session: Session) -> list[dict[str, Any]]:
     """Return the run's incidents out of the system log, oldest first."""
+    wanted = ("ts", "service", "event", "message")
+    return [{key: event.get(key) for key in wanted} for event in _logged(session) if event.get("incident")]
+
+
+def _logged(session: Session) -> list[dict[str, Any]]:
+    """Return the run's events out of the system log; a line that is torn is left out."""
     found = []
     for path in (session.log_dir / "system.jsonl.1", session.log_dir / "system.jsonl"):
         with contextlib.suppress(OSError), path.open("rb") as file:
             for line in file:
                 with contextlib.suppress(orjson.JSONDecodeError):
                     event = orjson.loads(line)
-                    if event.get("incident") and event.get("run_id") == session.run_id:
-                        found.append({key: event.get(key) for key in ("ts", "service", "event", "message")})
+                    if event.get("run_id") == session.run_id:
+                        found.append(event)
     return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.clock import boot_ms, wall_ms
+from services.clock import boot_ms, iso, wall_ms
 from services.session import Session, read_stop, read_views
 from services.waiting import read_json
 
@@ -33,6 +33,8 @@ def glance(session: Session) -> dict[str, Any]:
         "position": beat.get("position"),
         "equity": beat.get("equity"),
         "feed": beat.get("feed"),
+        "warmup_missing": beat.get("warmup_missing"),
+        "warm_at": iso(beat["warm_at_ms"]) if beat.get("warm_at_ms") else None,
         "services": {name: _service(view, beat, age) for name, view in read_views(session).items()},
         "run_dir": str(session.run_dir),
     }
@@ -52,6 +54,9 @@ def lines(seen: Mapping[str, Any]) -> list[str]:
             f"price {seen['price']}, equity {seen['equity']:.2f}, {_position(seen['position'])}; "
             f"feed {seen['feed']}; seen {seen['heartbeat_age']:.1f} s ago"
         )
+    if seen["warmup_missing"]:
+        until = f" (until {seen['warm_at']}, market time)" if seen["warm_at"] else ""
+        told.append(f"warming up live: {seen['warmup_missing']} closed candles to go{until}; no signal before that")
     for name, service in seen["services"].items():
         age = "-" if service["age"] is None else f"{service['age']:.1f} s"
         state, pid, restarts = service["state"], service["pid"], service["restarts"]

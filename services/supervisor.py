@@ -161,6 +161,8 @@ class Supervisor:
             if tries < MOST_CLOSINGS and ("broker" in self._keepers or self._broker_is_abandoned()):
                 tries += 1
                 self._close_session(deadline)
+            elif "broker" in self._keepers:
+                break  # nobody else would come to make it
             else:
                 pause(TURN_MS / 2)
         if "broker" in self._keepers:

@@ -18,6 +18,7 @@ from bus.messages import (
     Shutdown,
     Side,
     StopReason,
+    StrategyStatus,
 )
 from services.monitor.config import MonitorConfig
 
@@ -33,7 +34,10 @@ class ServiceSeen:
 
 @dataclass
 class View:
-    """The session at a glance. `age_ms` per service since its last beat; money in quote currency."""
+    """The session at a glance. `age_ms` per service since its last beat; money in quote currency.
+
+    `missing` candles keep the strategy from being warm, which it is at event time `warm_at_ms` (None: not known yet).
+    """
 
     elapsed_ms: int
     remaining_ms: int | None
@@ -47,6 +51,8 @@ class View:
     unrealized: Decimal
     equity: Decimal
     feed: str
+    missing: int = 0
+    warm_at_ms: int | None = None
     ages_ms: dict[str, int] = field(default_factory=dict)
     pids: dict[str, int] = field(default_factory=dict)
 
@@ -65,6 +71,7 @@ class MonitorCore:
         self._services: dict[str, ServiceSeen] = {}
         self._feed: FeedStatus | None = None
         self._broker: BrokerStatus | None = None
+        self._strategy: StrategyStatus | None = None
         self._closed: StopReason | None = None
 
     @property
@@ -83,6 +90,8 @@ class MonitorCore:
             case BrokerStatus():
                 self._broker = message
                 return self._judge_broker(message.closed)
+            case StrategyStatus():
+                self._strategy = message
             case SessionClosed():
                 return self._judge_broker(message.reason)
         return []
@@ -116,6 +125,8 @@ class MonitorCore:
             unrealized=account.unrealized if account else zero,
             equity=account.equity if account else Decimal(repr(self._config.starting_balance)),
             feed=self._feed.state.value if self._feed else FeedState.CONNECTING.value,
+            missing=self._strategy.missing if self._strategy else 0,
+            warm_at_ms=self._strategy.warm_at_ms if self._strategy else None,
             ages_ms={name: now_ms - seen.beat_ms for name, seen in self._services.items()},
             pids={name: seen.pid for name, seen in self._services.items()},
         )

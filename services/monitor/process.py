@@ -37,7 +37,7 @@ class MonitorShell:
         self._pids: dict[str, int] = {"monitor": os.getpid()}
         self._told: set[tuple[str, str]] = set()
         runner.subscribe("feed", [m.FeedStatus, m.Heartbeat, m.Notice], self._hear)
-        runner.subscribe("strategy", [m.Heartbeat, m.Notice], self._hear)
+        runner.subscribe("strategy", [m.StrategyStatus, m.Heartbeat, m.Notice], self._hear)
         runner.subscribe("broker", [m.BrokerStatus, m.Heartbeat, m.Notice, *FACTS], self._hear)
         if "exchange" in session.services:
             runner.subscribe("exchange", [m.Heartbeat, m.Notice], self._hear)
@@ -84,7 +84,7 @@ class MonitorShell:
             case m.Notice():
                 extra: dict[str, Any] = {"incident": True} if message.incident else {}
                 self._write(message.level.value, message.service, message.event, message.message, **extra)
-            case m.FeedStatus() | m.BrokerStatus():
+            case m.FeedStatus() | m.BrokerStatus() | m.StrategyStatus():
                 pass
             case _:
                 level, event, text = describe(message)

@@ -14,7 +14,8 @@ def status_line(symbol: str, view: View) -> str:
     feed = "" if view.feed == "connected" else f" | feed {view.feed}"
     left = "no end" if view.remaining_ms is None else f"{clock(view.remaining_ms)} left"
     equity = f"equity {view.equity:,.2f}"
-    return f"{symbol} {price} | {_position(view)} | {equity} | {clock(view.elapsed_ms)} elapsed, {left}{feed}"
+    warmup = f" | warming up, {view.missing} candles to go" if view.missing else ""
+    return f"{symbol} {price} | {_position(view)} | {equity} | {clock(view.elapsed_ms)} elapsed, {left}{feed}{warmup}"
 
 
 def clock(ms: int) -> str:
@@ -50,6 +51,8 @@ def heartbeat(
         "position": _position_of(view),
         "equity": float(view.equity),
         "feed": view.feed,
+        "warmup_missing": view.missing,
+        "warm_at_ms": view.warm_at_ms if view.missing else None,
         "services": services,
     }
 

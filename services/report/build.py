@@ -26,7 +26,7 @@ def build_report(run_dir: Path, end: Mapping[str, Any] | None = None) -> Path:
     Args:
         run_dir: The run's directory, `runs/<run_id>`.
         end: How the session ended: `reason`, and where known `detail`, `by`, `ended_at_ms`, `restarts` (by service),
-            `incidents` (a list). It is kept in `end.json`, for the report to be made again. Without it that file
+            `incidents` and `notes` (lists). It is kept in `end.json`, for the report to be made again. Without it that file
             is taken, else the journal's own word, else the run counts as broken.
 
     Returns:
@@ -79,7 +79,8 @@ def _end(run_dir: Path, facts: JournalFacts) -> tuple[End, list[str]]:
     """The session's own word, the journal's, or none."""
     said = _table(read_json(run_dir / END))
     if said:
-        return _end_of(said, _last_life_ms(run_dir)), []
+        notes = said.get("notes")
+        return _end_of(said, _last_life_ms(run_dir)), [str(note) for note in notes] if isinstance(notes, list) else []
     if facts.stop_reason is not None:
         note = "How the session ended is known from the broker's journal alone."
         return End(facts.stop_reason, "", "broker", _last_life_ms(run_dir)), [note]

@@ -3,7 +3,7 @@
 It learns candles from the questions alone, so that it and the broker can not disagree about what had happened.
 """
 
-from bus.messages import Candle, Decide, Decision, Message, Recall, Signal, StreamInfo
+from bus.messages import Candle, Decide, Decision, Message, Recall, Signal, StrategyStatus, StreamInfo
 from services.strategy.config import StrategyConfig
 from services.strategy.interface import Context, Strategy
 
@@ -20,6 +20,8 @@ class StrategyCore:
         self._config = config
         self._strategy = strategy
         self._seen_open_ms = -1
+        self._missing = strategy.warmup
+        self._interval_ms = 1
         self._answer: Decision | None = None
 
     @property
@@ -27,10 +29,15 @@ class StrategyCore:
         """Open time of the newest candle it has seen; -1 before the first."""
         return self._seen_open_ms
 
+    def status(self) -> StrategyStatus:
+        """Return how far it is from being warm."""
+        return StrategyStatus(self._missing, self._interval_ms, self._seen_open_ms)
+
     def handle(self, message: Message, now_ms: int) -> list[Message]:
         """Take the history, earlier questions (answered again in silence) or a question."""
         match message:
             case StreamInfo():
+                self._interval_ms = message.interval_ms
                 for candle in message.history:
                     self._tell(candle)
             case Recall():
@@ -48,7 +55,7 @@ class StrategyCore:
         last = question.candles[-1]
         signals: tuple[Signal, ...] = ()
         if last.open_ms > self._seen_open_ms:
-            self._seen_open_ms = last.open_ms
+            self._see(last)
             signals = tuple(self._strategy.on_candle(self._context(last, question), last))
         self._answer = Decision(question.open_ms, signals)
         return self._answer
@@ -56,8 +63,12 @@ class StrategyCore:
     def _tell(self, candle: Candle) -> None:
         """Tell a candle as history; its signals go nowhere."""
         if candle.open_ms > self._seen_open_ms:
-            self._seen_open_ms = candle.open_ms
+            self._see(candle)
             self._strategy.on_candle(self._context(candle, None), candle)
+
+    def _see(self, candle: Candle) -> None:
+        self._seen_open_ms = candle.open_ms
+        self._missing = max(0, self._missing - 1)
 
     def _context(self, candle: Candle, question: Decide | None) -> Context:
         account = question.account if question is not None else None

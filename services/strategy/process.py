@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from bus import messages as m
+from services.clock import iso
 from services.runner import ConfigError, Runner
 from services.session import Session
 from services.strategy.config import StrategyConfig
@@ -11,6 +12,7 @@ from services.strategy.interface import StrategyError
 from services.strategy.loading import load_strategy
 
 ASK_EVERY_MS = 250
+STATUS_EVERY_MS = 1_000
 
 
 class StrategyShell:
@@ -21,7 +23,8 @@ class StrategyShell:
         self._core = core
         self._informed = False
         self._recalled = False
-        self._next_ask_ms = 0
+        self._next_ask_ms = self._next_status_ms = 0
+        self._told_of_warmup = False
         self._feed = runner.bus.client(session.ports["feed_rpc"])
         self._broker = runner.bus.client(session.ports["broker_rpc"])
         runner.listen(self._feed, self._hear_feed)
@@ -36,7 +39,10 @@ class StrategyShell:
                 self._feed.send(m.InfoRequest())
             elif not self._recalled:
                 self._say_hello()
-        return 10_000 if self._recalled else self._next_ask_ms - now_ms
+        if now_ms >= self._next_status_ms:
+            self._next_status_ms = now_ms + STATUS_EVERY_MS
+            self._runner.publisher.send(self._core.status())
+        return self._next_status_ms - now_ms if self._recalled else self._next_ask_ms - now_ms
 
     def close(self, shutdown: m.Shutdown) -> bool:
         """Leave: nothing of a strategy is worth keeping, it is rebuilt from its inputs."""
@@ -67,6 +73,15 @@ class StrategyShell:
             case m.Decide() if self._recalled:
                 for answer in self._core.handle(message, 0):
                     self._broker.send(answer)
+                self._tell_of_warmup()
+
+    def _tell_of_warmup(self) -> None:
+        """Say once, when the first candle is known, until when nothing can be signalled."""
+        status = self._core.status()
+        if status.missing and not self._told_of_warmup and status.warm_at_ms is not None:
+            text = f"the strategy warms up live until {iso(status.warm_at_ms)}: {status.missing} candles to go"
+            self._runner.notice(m.Level.INFO, "warming_up", text)
+        self._told_of_warmup = True
 
 
 def compose(runner: Runner, session: Session) -> StrategyShell:

@@ -15,6 +15,7 @@ from bus.messages import (
     Shutdown,
     Side,
     StopReason,
+    StrategyStatus,
 )
 from services.monitor.config import MonitorConfig
 from services.monitor.core import MonitorCore
@@ -88,6 +89,15 @@ def test_the_status_line_tells_the_truth() -> None:
     assert line == expected
     core.handle(feed(FeedState.CONNECTING), T0)
     assert status_line("BTCUSDT", core.view(T0 + 15_000)) == expected + " | feed connecting"
+
+
+def test_a_warm_up_is_shown_until_it_is_over() -> None:
+    core = MonitorCore(CONFIG, T0)
+    core.handle(StrategyStatus(5, 1_000, 3_000), T0)
+    assert "warming up, 5 candles to go" in status_line("BTCUSDT", core.view(T0))
+    assert heartbeat("r", "B", core.view(T0), 0, "", {})["warm_at_ms"] == 9_000
+    core.handle(StrategyStatus(0, 1_000, 9_000), T0)
+    assert "warming" not in status_line("BTCUSDT", core.view(T0))
 
 
 def test_before_anything_is_known_the_view_is_honest() -> None:

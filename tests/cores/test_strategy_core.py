@@ -96,6 +96,17 @@ def test_of_several_candles_at_once_only_the_last_is_answered_for() -> None:
     assert answer == Decision(6_000, ())
 
 
+def test_it_tells_how_far_it_is_from_being_warm() -> None:
+    strategy = core()
+    history = (candle(0, 5.0),)
+    assert (strategy.status().missing, strategy.status().warm_at_ms) == (3, None)
+    strategy.handle(StreamInfo("BTCUSDT", 1_000, "tick", D("0.1"), D(1), D(1), history), 0)
+    assert (strategy.status().missing, strategy.status().warm_at_ms) == (2, 3_000)
+    strategy.handle(question(candle(1, 5.0)), 0)
+    strategy.handle(question(candle(2, 5.0)), 0)
+    assert (strategy.status().missing, strategy.status().warm_at_ms) == (0, 3_000)
+
+
 def test_asked_again_it_repeats_the_answer() -> None:
     strategy = core()
     answers(strategy, FALL_THEN_RISE[:5])

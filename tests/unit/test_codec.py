@@ -23,7 +23,7 @@ EXAMPLES: list[m.Message] = [
     m.StreamInfo("BTCUSDT", 60_000, "tick", D("0.1"), D("0.0001"), D("0.0001"), (CANDLE,), "warms up live"),
     m.FeedStatus(m.FeedState.CONNECTED, 4, 7, 100.0, 2, 1, 0, 3, 0, "fine"),
     *(m.InfoRequest(), m.EventsRequest(4), m.EventsPage(0, 4, (QUOTE, TRADE, CANDLE, FUNDING))),
-    *(m.Decision(0, (SIGNAL,)), m.StrategyHello(-1), m.Recall((DECIDE,), True)),
+    *(m.Decision(0, (SIGNAL,)), m.StrategyHello(-1), m.StrategyStatus(3, 1_000, -1), m.Recall((DECIDE,), True)),
     m.OrderAccepted("a", 1, SIGNAL, 50, 60_050, False),
     m.OrderRejected("a", 1, 5, SIGNAL, m.RejectReason.HALTED, "breaker"),
     *(m.OrderResting("a", 1, 5, 60_005), m.OrderCancelled("a", 1, 5, "out of time")),
