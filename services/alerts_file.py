@@ -5,11 +5,20 @@ import os
 import sys
 from pathlib import Path
 
-from services.clock import iso, wall_ms
+from services.clock import iso, monotonic_ms, wall_ms
+
+SAME_EVERY_MS = 60_000
+"""The same message is written at most this often by one process; the next one says how many were left out."""
+MOST_KINDS = 1_000
+
+_told: dict[str, tuple[int | None, int]] = {}
 
 
 def alert(log_dir: Path, level: str, message: str) -> None:
     """Append `[ISO time] LEVEL message` in one write. A disk that takes nothing is told on stderr, nothing more."""
+    message = _limited(message, monotonic_ms())
+    if not message:
+        return
     line = f"[{iso(wall_ms())}] {level} {' '.join(message.split())}\n".encode()
     try:
         log_dir.mkdir(parents=True, exist_ok=True)
@@ -21,3 +30,15 @@ def alert(log_dir: Path, level: str, message: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"alert.txt can not be written ({error.strerror}): {line.decode()}")
+
+
+def _limited(message: str, now_ms: int) -> str:
+    """Return what is to be written of a message: nothing while the same was written a moment ago."""
+    last_ms, left_out = _told.get(message, (None, 0))
+    if last_ms is not None and now_ms - last_ms < SAME_EVERY_MS:
+        _told[message] = (last_ms, left_out + 1)
+        return ""
+    if len(_told) >= MOST_KINDS:
+        _told.clear()
+    _told[message] = (now_ms, 0)
+    return f"{message} (and {left_out} times before)" if left_out else message

@@ -34,6 +34,14 @@ def open_log(log_dir: Path, service: str, *, to_terminal: bool) -> None:
         logger.add(_to_stderr, format="{time:HH:mm:ss.SSS} {level: <8} {message}", level="INFO", colorize=None)
 
 
+def close_log() -> None:
+    """Write out what is left. A full disk loses it, in one line."""
+    try:
+        logger.remove()
+    except OSError as error:
+        sys.stderr.write(f"the end of the log can not be written: {error.strerror}\n")
+
+
 def open_stacks(log_dir: Path, service: str) -> TextIO:
     """Return the file into which a hung loop's stacks go."""
     return (log_dir / f"{service}.stacks.txt").open("a", encoding="utf-8")

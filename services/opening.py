@@ -22,7 +22,7 @@ from services import locate
 from services.clock import boot_ms, iso, wall_ms
 from services.launcher import Launcher, Process, launcher_of_dict
 from services.locks import FileLock
-from services.session import Session, is_done, read_session, read_views, session_file
+from services.session import Session, is_done, keep_reserve, read_session, read_views, session_file
 from services.waiting import write_atomic
 
 START_TIMEOUT_MS = 60_000
@@ -105,6 +105,7 @@ def _join_or_make(launcher: Launcher, options: Mapping[str, str], cwd: Path, sta
     found = _clear(state_dir, present)
     session = _make(launcher, settings, fingerprint, cwd)
     session.log_dir.mkdir(parents=True, exist_ok=True)
+    keep_reserve(state_dir)
     _start_run(session, settings)
     write_atomic(session_file(state_dir), session.to_json())
     return Opening(session, found)

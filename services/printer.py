@@ -1,10 +1,13 @@
 """What a session prints: through one thread and a bounded queue, so that a reader that does not read stops nobody."""
 
+import errno
 import sys
 import threading
 from queue import Empty, Full, Queue
 
 WAITING_LINES = 200
+_NOBODY_READS = {errno.EPIPE, errno.EIO, errno.EINVAL, errno.EBADF}
+"""The pipe's reader, or the terminal, is gone (EINVAL: the same on Windows)."""
 
 
 class Printer:
@@ -43,6 +46,7 @@ class Printer:
             try:
                 sys.stdout.write(text + "\n")
                 sys.stdout.flush()
-            except (OSError, ValueError):
-                self.reader_is_gone = True
-                return
+            except OSError as error:
+                if error.errno in _NOBODY_READS:
+                    self.reader_is_gone = True
+                    return  # any other trouble, such as a full disk, costs this line alone

@@ -295,7 +295,9 @@ def main(service: str, compose: Compose) -> None:
     signals.ignore() if start.supervised else signals.catch()
     session = _find_session(start, arguments.state_dir)
     log.open_log(session.log_dir, service, to_terminal=not start.supervised)
-    sys.exit(_run(service, session, start, compose))
+    code = _run(service, session, start, compose)
+    log.close_log()
+    sys.exit(code)
 
 
 def _find_session(start: Start, state_dir: str | None) -> Session:

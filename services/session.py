@@ -15,6 +15,9 @@ from bus.messages import StopReason
 from services.clock import iso, wall_ms
 from services.waiting import read_json, write_first
 
+_RESERVE = "reserve"
+_RESERVE_BYTES = 64 * 1024
+
 
 @dataclass(frozen=True)
 class Session:
@@ -118,11 +121,29 @@ def stop_session(session: Session, reason: StopReason, by: str, detail: str = ""
         "at_ms": wall_ms(),
         "ts": iso(wall_ms()),
     }
+    data = json.dumps(content).encode()
     try:
-        write_first(session.state_dir / "stop.json", json.dumps(content).encode())
-    except OSError as error:  # a full disk must not keep a session from stopping
-        sys.stderr.write(f"the stop file can not be written: {error}\n")
+        write_first(session.state_dir / "stop.json", data)
+    except OSError:
+        _write_on_a_full_disk(session.state_dir, data)
     return read_stop(session) or Stop(session.run_id, reason, by, detail, wall_ms())
+
+
+def keep_reserve(state_dir: Path) -> None:
+    """Set some disk space aside, so that a full disk does not keep a session from stopping.
+
+    Raises:
+        OSError: there is none even now.
+    """
+    (state_dir / _RESERVE).write_bytes(b"\0" * _RESERVE_BYTES)
+
+
+def _write_on_a_full_disk(state_dir: Path, data: bytes) -> None:
+    (state_dir / _RESERVE).unlink(missing_ok=True)
+    try:
+        write_first(state_dir / "stop.json", data)
+    except OSError as error:
+        sys.stderr.write(f"the stop file can not be written: {error}\n")
 
 
 def read_stop(session: Session) -> Stop | None:

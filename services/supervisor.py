@@ -167,7 +167,9 @@ class Supervisor:
                 pause(TURN_MS / 2)
         if "broker" in self._keepers:
             self._printer.line(f"session {self._session.run_id} ended: {stop.reason.value} ({stop.detail})")
-            self._printer.line(f"report: {self._session.run_dir / 'summary.html'}")
+            page = self._session.run_dir / "summary.html"
+            no_report = f"no report could be written; when there is room, make it with 'lap report {self._session.run_id}'"
+            self._printer.line(f"report: {page}" if page.exists() else no_report)
         return stop.code
 
     def _broker_is_abandoned(self) -> bool:

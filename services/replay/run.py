@@ -10,7 +10,7 @@ from bus.codec import encode_body
 from bus.messages import StopReason
 from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
-from services.broker.errors import CarryOverError
+from services.broker.errors import CarryOverError, JournalError
 from services.broker.finishing import JOURNAL_FILE
 from services.broker.journal_sqlite import Journal
 from services.clock import iso, wall_ms
@@ -61,14 +61,19 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
         ReplayError: the script can not be played.
         OSError: `out` can not be written.
     """
+    if check and script.run_dir is None:
+        raise ReplayError("there is nothing to compare data files with: --check wants a recorded run")
     out.mkdir(parents=True, exist_ok=True)
     for name in (JOURNAL_FILE, f"{JOURNAL_FILE}-wal", f"{JOURNAL_FILE}-shm"):
         (out / name).unlink(missing_ok=True)
     started_ms = wall_ms()
-    with Journal(out / JOURNAL_FILE) as journal:
-        broker, stage = _set_stage(script, journal, cwd)
-        events = _play(script, stage, broker, journal, progress)
-        journal.seal()
+    try:
+        with Journal(out / JOURNAL_FILE) as journal:
+            broker, stage = _set_stage(script, journal, cwd)
+            events = _play(script, stage, broker, journal, progress)
+            journal.seal()
+    except JournalError as error:
+        raise ReplayError(str(error)) from None
     _write_config(script, out, started_ms)
     reason = broker.closed or StopReason.INTERNAL_ERROR
     end = {"reason": reason.value, "detail": "replayed", "by": "replay", "ended_at_ms": wall_ms()}
@@ -85,6 +90,8 @@ def _set_stage(script: Script, journal: Journal, cwd: Path) -> tuple[BrokerCore,
         broker = BrokerCore(broker_config, wall_clock=False, used_ids=ids, carried=script.carried)
     except (StrategyError, CarryOverError) as error:
         raise ReplayError(str(error)) from None
+    except KeyError as error:
+        raise ReplayError(f"the run's config.json has no setting {error}") from None
     journal.set_meta("stream", encode_body(script.info).decode())
     if script.carried is not None:
         journal.set_meta("carried", json.dumps(script.carried))
@@ -126,8 +133,7 @@ def _write_config(script: Script, out: Path, started_ms: int) -> None:
 
 def _difference(script: Script, stage: Stage, out: Path) -> str:
     """Return what is not as it was recorded, the first cause first; empty when everything is."""
-    if script.run_dir is None:
-        raise ReplayError("there is nothing to compare data files with: --check wants a recorded run")
+    assert script.run_dir is not None, "refused before the replay"
     changed = changed_since_sealed(script.run_dir)
     if changed:
         return changed

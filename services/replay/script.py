@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bus.messages import FeedState, MarketEvent, Message, Signal, StreamInfo
 from services.broker.errors import JournalError
@@ -14,12 +14,16 @@ from services.broker.journal_sqlite import Journal
 from services.feed.config import FeedConfig
 from services.feed.core import FeedCore, FeedRules
 from services.feed.facts import Refusal, SourceState
+from services.feed.recording_file import NAME as EVENTS_FILE
 from services.feed.recording_file import read_all, replayable
 from services.feed.recording_lines import RecordingError
 from services.feed.source import Now, SourceError
 from services.feed.source_replay import open_replay
 from services.settings import SettingsError, resolve
 from services.waiting import read_json
+
+SEED: Final = 0
+"""For data files when no seed is set: a replay draws none, so that it comes out the same each time."""
 
 
 class ReplayError(Exception):
@@ -77,7 +81,7 @@ def read_script(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) 
 
 def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
     config = read_json(run_dir / "config.json")
-    if not isinstance(config, dict):
+    if not isinstance(config, dict) or not isinstance(config.get("settings"), dict):
         raise ReplayError(f"{run_dir} is no run: its config.json is missing or broken")
     journal_path = run_dir / JOURNAL_FILE
     if not journal_path.exists():
@@ -91,17 +95,28 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
         snapshot, carried = journal.load() or {}, journal.meta("carried")
     settings = _overridden(config["settings"], overrides, run_dir)
     return Script(
-        name=str(config["run_id"]),
+        name=str(config.get("run_id") or run_dir.name),
         settings=settings,
         origins={**config.get("origins", {}), **{name: f"--set {name}" for name in overrides}},
         info=info,
-        events=(event for event in messages if not isinstance(event, StreamInfo)),
+        events=_recorded(messages, run_dir),
         last_ts_ms=snapshot.get("last_ts") or 0,
         facts=facts,
         answers={} if overrides else answers,
         carried=json.loads(carried) if carried else None,
         run_dir=run_dir,
     )
+
+
+def _recorded(messages: Iterator[StreamInfo | MarketEvent], run_dir: Path) -> Iterator[MarketEvent]:
+    """Yield a recording's events, which are numbered without a hole."""
+    try:
+        for seq, event in enumerate(messages, 1):
+            if isinstance(event, StreamInfo) or event.seq != seq:
+                raise ReplayError(f"{run_dir / EVENTS_FILE} line {seq + 1}: event {seq} must stand here")
+            yield event
+    except RecordingError as error:
+        raise ReplayError(str(error)) from None
 
 
 def _overridden(settings: Mapping[str, Any], overrides: Mapping[str, str], run_dir: Path) -> dict[str, Any]:
@@ -128,8 +143,11 @@ def _of_files(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) ->
             raise ReplayError(f"{path} is not there")
     files = os.pathsep.join(str(path.resolve()) for path in paths)
     forced = {"source": "replay", "replay_file": files, "replay_speed": "max"}
-    resolved = resolve({"seed": "0", **overrides, **forced}, cwd, os.environ)
-    config = FeedConfig.from_settings(resolved.values)
+    resolved = resolve({**overrides, **forced}, cwd, os.environ)
+    settings = resolved.values
+    if settings["seed"] is None:
+        settings |= {"seed": SEED}
+    config = FeedConfig.from_settings(settings)
     source = open_replay(config, cwd, 0, None)
     info = source.info
     assert info is not None, "files tell their head at once"
@@ -148,6 +166,4 @@ def _of_files(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) ->
                     case _:
                         yield from core.take(word)  # type: ignore[arg-type]
 
-    return Script(
-        "-".join(path.name.split(".")[0] for path in paths), resolved.values, resolved.origins, info, events()
-    )
+    return Script("-".join(path.name.split(".")[0] for path in paths), settings, resolved.origins, info, events())

@@ -1,0 +1,226 @@
+"""What a laptop does to a session: full disks, closed lids, closed terminals, hung watchers, clocks that jump."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from processes import LAP, QUICK, Desk, environment, eventually
+
+from services.replay.script import read_script
+
+pytestmark = pytest.mark.timeout(180)
+
+QUICK_BEATS = {"LAP_HEARTBEAT_INTERVAL_SEC": "0.2", "LAP_HEARTBEAT_TIMEOUT_SEC": "1"}
+
+
+def stop_all(processes: list[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        os.kill(process.pid, number)
+
+
+def facts(desk: Desk) -> list[str]:
+    """Names of the journalled wall-clock facts."""
+    script = read_script([desk.run_dir], {}, desk.directory)
+    return [type(fact).__name__ for fact in script.facts]
+
+
+def fill_up(path: Path) -> None:
+    """Write until the disk takes no more."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as fill:
+        while fill.write(b"\0" * 4_096):
+            continue
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MB of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no disk of one's own can be mounted here (root on Linux alone)")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_ends_the_session_and_loses_no_book(small_disk: Path) -> None:
+    desk = Desk(small_disk)
+    program = desk.session()
+    try:
+        desk.wait_running()
+        desk.wait_trades(1)
+        fill_up(small_disk / "fill")
+        assert program.wait(60) == 6
+        eventually(lambda: not program.family(), 5, "no process is left")
+        (small_disk / "fill").unlink()
+        made = desk.lap("report")
+        assert made.returncode == 0, made.stderr
+        assert len(desk.trades()) >= 1
+        again = desk.session(LAP_DURATION="0.1")
+        assert again.wait(60) == 0
+    finally:
+        for started in desk.programs:
+            started.end()
+
+
+def test_a_lid_that_closes_is_no_crash_and_no_burst(desk: Desk) -> None:
+    """The whole session stands still for several heartbeat time-outs, then goes on."""
+    program = desk.session(**QUICK_BEATS)
+    desk.wait_running()
+    pids = {service: desk.service_pid(service) for service in ("feed", "strategy", "broker", "monitor")}
+    family = program.family()
+    stop_all(family, signal.SIGSTOP)
+    quiet = subprocess.run([sys.executable, "-c", "import select; select.select([], [], [], 6)"], check=False)
+    assert quiet.returncode == 0
+    stop_all(family, signal.SIGCONT)
+    closed = len(desk.events("trade_closed"))
+    desk.wait_trades(closed + 1)
+    assert {service: desk.service_pid(service) for service in pids} == pids
+    assert desk.lap("kill").returncode == 0
+    assert program.wait(10) == 0
+    assert (desk.summary()["restarts"], desk.summary()["stop_reason"]) == (0, "kill")
+
+
+def test_a_closed_terminal_is_an_orderly_end(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    os.killpg(program.pid, signal.SIGHUP)
+    assert program.wait(15) == 8
+    assert desk.summary()["stop_reason"] == "orphaned"
+    eventually(lambda: not program.family(), 5, "no process is left")
+
+
+def test_under_nohup_a_closed_terminal_is_nothing(desk: Desk) -> None:
+    program = desk.start("nohup", LAP, "run", **{**QUICK, "LAP_DURATION": "0.2"})
+    desk.wait_running()
+    os.killpg(program.pid, signal.SIGHUP)
+    assert program.wait(60) == 0
+    assert desk.summary()["stop_reason"] == "duration"
+
+
+def test_an_output_that_nobody_reads_any_more_is_an_orderly_end(desk: Desk) -> None:
+    with subprocess.Popen(
+        [LAP, "run"],
+        cwd=desk.directory,
+        env=environment(QUICK),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as program:
+        try:
+            desk.wait_running()
+            assert program.stdout is not None
+            program.stdout.close()
+            assert program.wait(20) == 8
+        finally:
+            program.kill()
+    assert desk.summary()["stop_reason"] == "orphaned"
+
+
+def test_ctrl_c_twice_is_as_good_as_once(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    os.killpg(program.pid, signal.SIGINT)
+    os.killpg(program.pid, signal.SIGINT)
+    assert program.wait(15) == 0
+    assert desk.summary()["stop_reason"] == "signal"
+    eventually(lambda: not program.family(), 5, "no process is left")
+
+
+def test_the_kill_file_works_while_the_monitor_is_hung(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    os.kill(desk.service_pid("monitor"), signal.SIGSTOP)
+    (desk.directory / "kill.txt").write_text("now\n")
+    assert program.wait(15) == 0
+    assert desk.summary()["stop_reason"] == "kill"
+    assert not (desk.directory / "kill.txt").exists()
+    eventually(lambda: not program.family(), 5, "no process is left")
+
+
+def test_the_countdown_survives_a_restart_of_the_monitor(desk: Desk) -> None:
+    program = desk.session(LAP_DURATION="0.2")
+    desk.wait_running()
+    os.kill(desk.service_pid("monitor"), signal.SIGKILL)
+    assert program.wait(25) == 0
+    assert desk.summary()["stop_reason"] == "duration"
+
+
+def test_without_its_monitor_the_session_enters_nothing_until_it_is_back(desk: Desk) -> None:
+    """Under honcho the monitor's supervisor can be stopped with it, so that nobody starts it again."""
+    program = desk.honcho(**QUICK_BEATS)
+    desk.wait_running()
+    watchers = [
+        psutil.Process(desk.service_pid("monitor")),
+        psutil.Process(desk.json(".lap", "monitor.json")["supervisor"]["pid"]),
+    ]
+    stop_all(watchers[::-1], signal.SIGSTOP)
+    log = desk.directory / "logs" / "broker.jsonl"
+    eventually(lambda: "the monitor is gone" in log.read_text(), 30, "entries are halted")
+    stop_all(watchers, signal.SIGCONT)
+    eventually(lambda: "the monitor is back" in log.read_text(), 30, "entries are allowed again")
+    desk.wait_running()
+    assert desk.lap("kill").returncode == 0
+    program.wait(15)
+    assert facts(desk) == ["EntriesHalted", "EntriesHalted", "SessionClosed"]
+    assert desk.lap("replay", "latest", "--check").returncode == 0
+
+
+def test_a_log_directory_that_vanishes_stops_nothing(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    for path in (desk.directory / "logs").iterdir():
+        path.unlink()
+    (desk.directory / "logs").rmdir()
+    os.kill(desk.service_pid("strategy"), signal.SIGKILL)
+    eventually((desk.directory / "logs" / "alert.txt").exists, 20, "the alert is written all the same")
+    eventually(lambda: desk.json("logs", "heartbeat.json") is not None, 20, "the heartbeat is written again")
+    assert desk.lap("kill").returncode == 0
+    assert program.wait(10) == 0
+    assert desk.summary()["stop_reason"] == "kill"
+
+
+JUMPING_CLOCK = """
+import os, time
+_real, _file = time.time_ns, os.environ["JUMP_FILE"]
+def time_ns():
+    try:
+        return _real() + int(open(_file).read()) * 10**9
+    except (OSError, ValueError):
+        return _real()
+time.time_ns = time_ns
+time.time = lambda: time_ns() / 1e9
+"""
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600], ids=["forward", "back"])
+def test_a_wall_clock_that_jumps_by_an_hour_changes_nothing(desk: Desk, seconds: int) -> None:
+    hook = desk.directory / "hook"
+    hook.mkdir()
+    (hook / "sitecustomize.py").write_text(JUMPING_CLOCK)
+    jump = desk.directory / "jump"
+    program = desk.session(PYTHONPATH=str(hook), JUMP_FILE=str(jump), LAP_DURATION="0.25")
+    desk.wait_running()
+    before = desk.json("logs", "heartbeat.json")["unix_ts"]
+    jump.write_text(str(seconds))
+    eventually(lambda: abs(desk.json("logs", "heartbeat.json")["unix_ts"] - before) > 3000, 10, "the clock has jumped")
+    assert program.wait(30) == 0
+    summary = desk.summary()
+    assert (summary["stop_reason"], summary["restarts"]) == ("duration", 0)
+    assert desk.lap("replay", "latest", "--check").returncode == 0
+
+
+def test_a_directory_that_can_not_be_written_is_refused(desk: Desk) -> None:
+    (desk.directory / "lap.toml").write_text('runs_dir = "/proc/nowhere"\n')
+    done = desk.lap("run", LAP_SOURCE="mock")
+    assert done.returncode == 2
+    assert "/proc/nowhere" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
