@@ -6,8 +6,10 @@ from pathlib import Path
 
 import typer
 
+from services.feed.recording_file import replayable
 from services.replay.run import Outcome, Progress, replay
 from services.replay.script import ReplayError, Script, read_script
+from services.replay.seal_file import changed_since_sealed
 from services.runs import find_run
 
 REFUSED = 2
@@ -18,7 +20,11 @@ def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], 
     """Replay what the command line names; return the exit code: 0, 1 (it differs), 2 (it can not be done)."""
     try:
         overrides = dict(_pair(word) for word in words)
-        script = read_script(_paths(what), overrides, Path.cwd())
+        paths = _paths(what)
+        if check and (changed := _changed(paths)):
+            typer.echo(changed, err=True)
+            return DIFFERENT
+        script = read_script(paths, overrides, Path.cwd())
         outcome = _with_bar(script, out or _default_out(script), check=check, quiet=quiet)
     except ReplayError as error:
         typer.echo(str(error), err=True)
@@ -46,6 +52,13 @@ def _paths(what: Sequence[str]) -> list[Path]:
     if len(what) == 1 and (run := find_run(what[0])) is not None:
         return [run]
     return [Path(word) for word in what]
+
+
+def _changed(paths: Sequence[Path]) -> str:
+    """Return what of a run is not as it was sealed; looked at first, for a changed run may not even read."""
+    if len(paths) != 1 or not replayable(paths[0]):
+        return ""
+    return changed_since_sealed(paths[0] if paths[0].is_dir() else paths[0].parent)
 
 
 def _default_out(script: Script) -> Path:

@@ -18,6 +18,7 @@ from services.clock import monotonic_ms
 from services.keeper import Keeper, Verdict
 from services.launcher import Launcher, OutputWatch, Process
 from services.locks import FileLock
+from services.messenger import Messenger
 from services.printer import Printer
 from services.session import Session, Stop, is_done, read_stop, read_views, stop_session
 from services.waiting import pause
@@ -52,6 +53,8 @@ class Supervisor:
         self._keepers = {service: Keeper(service, session, self._words) for service in services}
         self._printer = Printer()
         self._output = OutputWatch(launcher)
+        # One of them sends alerts on: the one that keeps the monitor.
+        self._messenger = Messenger(session) if "monitor" in services else None
         self._stop: Stop | None = None
         self._last_turn_ms = self._last_look_ms = monotonic_ms()
         self._kill_file_since_ms: int | None = None
@@ -63,6 +66,8 @@ class Supervisor:
             self._turn(monotonic_ms())
             self._hear()
         code = self._finish(self._stop)
+        if self._messenger is not None:
+            self._messenger.close()
         self._printer.close()
         return code
 
@@ -73,6 +78,8 @@ class Supervisor:
         if self._stop is None:
             self._watch(now_ms)
             self._pass_on(read_stop(self._session), now_ms)
+        if self._messenger is not None:
+            self._messenger.turn(now_ms)
         for keeper in self._keepers.values():
             self._judge(keeper.turn(now_ms), now_ms)
 
@@ -168,7 +175,9 @@ class Supervisor:
         if "broker" in self._keepers:
             self._printer.line(f"session {self._session.run_id} ended: {stop.reason.value} ({stop.detail})")
             page = self._session.run_dir / "summary.html"
-            no_report = f"no report could be written; when there is room, make it with 'lap report {self._session.run_id}'"
+            no_report = (
+                f"no report could be written; when there is room, make it with 'lap report {self._session.run_id}'"
+            )
             self._printer.line(f"report: {page}" if page.exists() else no_report)
         return stop.code
 

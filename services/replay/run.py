@@ -15,7 +15,6 @@ from services.broker.finishing import JOURNAL_FILE
 from services.broker.journal_sqlite import Journal
 from services.clock import iso, wall_ms
 from services.replay.script import ReplayError, Script
-from services.replay.seal_file import changed_since_sealed
 from services.replay.stage import Stage
 from services.report.build import build_report
 from services.strategy.config import StrategyConfig
@@ -134,9 +133,6 @@ def _write_config(script: Script, out: Path, started_ms: int) -> None:
 def _difference(script: Script, stage: Stage, out: Path) -> str:
     """Return what is not as it was recorded, the first cause first; empty when everything is."""
     assert script.run_dir is not None, "refused before the replay"
-    changed = changed_since_sealed(script.run_dir)
-    if changed:
-        return changed
     if stage.other_answers:
         when = iso(stage.other_answers[0])
         return (

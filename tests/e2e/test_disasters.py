@@ -5,8 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pytest
@@ -186,6 +189,39 @@ def test_a_log_directory_that_vanishes_stops_nothing(desk: Desk) -> None:
     assert desk.lap("kill").returncode == 0
     assert program.wait(10) == 0
     assert desk.summary()["stop_reason"] == "kill"
+
+
+class _Inbox(BaseHTTPRequestHandler):
+    """Somebody's web hook."""
+
+    arrived: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.arrived.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+def test_alerts_reach_people(desk: Desk) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Inbox) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            program = desk.session(
+                LAP_ALERT_URLS=f"json://secret@127.0.0.1:{server.server_port}/", LAP_MAX_RESTARTS="0"
+            )
+            desk.wait_running()
+            os.kill(desk.service_pid("strategy"), signal.SIGKILL)
+            assert program.wait(30) == 6
+        finally:
+            server.shutdown()
+    told = " ".join(_Inbox.arrived)
+    assert "strategy crashed" in told
+    assert "restarts_exhausted" in told
+    for path in [*(desk.directory / "logs").iterdir(), *desk.run_dir.iterdir()]:
+        assert b"secret@" not in path.read_bytes(), path
 
 
 JUMPING_CLOCK = """
