@@ -1,18 +1,22 @@
 # Every target sets up .venv/ first, from pyproject.toml and the versions in requirements.lock.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests that run at the same time; most of them wait for processes of their own.
+WORKERS ?= 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # The demo's own settings: second candles, a quick cross, a short throttle, so that a minute has something to see.
 DEMO := LAP_DURATION=1 LAP_SEED=0 LAP_INTERVAL=1s LAP_STRATEGY_PARAMS=fast=3,slow=8 \
 	LAP_MIN_TRADE_INTERVAL_SEC=3 LAP_STOP_BPS=12 LAP_TP_R=3 LAP_MAX_CONSECUTIVE_LOSSES=50
 
-.PHONY: help demo run test gates format lock clean
+.PHONY: help demo run test chaos bench-recovery gates format lock clean
 
 help:
 	@echo "make demo   a one-minute session against the simulated exchange"
 	@echo "make run    a session on Bitunix's live public data (honcho start)"
 	@echo "make test   all gates and tests"
+	@echo "make chaos  kills real processes for a quarter of an hour, at every named point and at random"
+	@echo "make bench-recovery  how long restarts and stops take, p50, p99, max"
 	@echo "make gates  ruff, mypy, import contracts"
 	@echo "make format let ruff format the code"
 	@echo "make lock   write the installed versions to requirements.lock"
@@ -30,7 +34,13 @@ run: .venv/.ready
 	honcho start
 
 test: gates
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+chaos: .venv/.ready
+	$(BIN)/python -m pytest -m chaos
+
+bench-recovery: .venv/.ready
+	PYTHONPATH=tests $(BIN)/python bench/recovery.py
 
 gates: .venv/.ready
 	$(BIN)/ruff check .

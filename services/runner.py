@@ -119,6 +119,7 @@ class Runner:
         self._shutdown: Shutdown | None = None
         self._beat_every_ms = int(session.settings["heartbeat_interval_sec"] * 1000)
         self._next_beat_ms = 0
+        self._told_ready = False
         self._malformed_told = 0
         self._next_malformed_ms = 0
         self._stacks = log.open_stacks(session.log_dir, service)
@@ -223,8 +224,9 @@ class Runner:
                     handler(arrived)
 
     def _beat(self, now_ms: int) -> None:
-        if now_ms < self._next_beat_ms:
+        if now_ms < self._next_beat_ms and self.ready == self._told_ready:
             return
+        self._told_ready = self.ready
         self._next_beat_ms = now_ms + min(self._beat_every_ms, 1_000)
         log.expect_turn_within(self._stacks_after_s, self._stacks)
         self.publisher.send(Heartbeat(self.service, os.getpid(), boot_ms(), self.ready))
