@@ -183,6 +183,19 @@ def test_a_price_that_rounds_to_nothing_buys_nothing() -> None:
     assert bench.rejections == ["min_qty"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "rejections"),
+    [({"limit_price": 1e300}, ["min_qty"]), ({"tp_r": 1e60}, []), ({"stop_bps": 1e-300}, [])],
+    ids=["a limit of 301 digits buys nothing", "a target of 62 digits", "a stop nearer than a tick"],
+)
+def test_a_signal_beyond_all_reason_is_worked_off_like_any_other(fields: dict[str, Any], rejections: list[str]) -> None:
+    bench = Bench()
+    bench.quote(0, 100)
+    bench.candle(0, signal(LONG, **fields))
+    bench.quotes((MINUTE, 100), (IN, 100))
+    assert (bench.rejections, len(bench.fills)) == (rejections, 1 - len(rejections))
+
+
 def test_the_first_reason_that_holds_is_said() -> None:
     bench = Bench(min_trade_interval_sec=3600.0, max_order_age_sec=1.0)
     bench.enter()
