@@ -1,0 +1,240 @@
+"""`lap replay` as a person calls it: data files, recorded runs, changed settings, and what can not be replayed."""
+
+import gzip
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from processes import FACTOR, LAP, Desk, environment
+from replay_builders import HEADS, candle_rows, recorded_run, rows_of, swings, write_csv
+
+from services.feed.facts import RawQuote, RawTrade
+from services.replay.seal_file import seal_run
+from services.replaying import replay_command
+
+REPORT = {"config.json", "end.json", "journal.db", "summary.html", "summary.json", "trades.csv"}
+LIVELY = tuple(
+    word
+    for setting in ("strategy_params=fast=2,slow=5", "max_consecutive_losses=99", "max_daily_drawdown_pct=90")
+    for word in ("--set", setting)
+)
+
+
+def report_of(desk: Desk, done: subprocess.CompletedProcess[str], out: str) -> list[str]:
+    """Check what every replay leaves and says; return its trades."""
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "no bar, no warning, nothing"
+    assert {path.name for path in (desk.directory / out).iterdir()} == REPORT
+    count, _, rest = done.stdout.partition(" events replayed; report: ")
+    assert (int(count) > 0, rest.strip().endswith(f"{out}/summary.html"), done.stdout.count("\n")) == (True, True, 1)
+    return (desk.directory / out / "trades.csv").read_text().splitlines()[1:]
+
+
+def test_ticks_in_any_number_of_files_give_one_session(desk: Desk) -> None:
+    facts = swings()
+    trades, quotes = rows_of(facts, RawTrade), rows_of(facts, RawQuote)
+    write_csv(desk.directory / "trades.csv", "trades", trades)
+    write_csv(desk.directory / "quotes.csv", "quotes", quotes)
+    write_csv(desk.directory / "a.csv.gz", "trades", trades[:300])
+    write_csv(desk.directory / "b.csv", "trades", trades[300:])
+    both = report_of(desk, desk.lap("replay", "quotes.csv", "trades.csv", "--out", "both", *LIVELY), "both")
+    parts = desk.lap("replay", "b.csv", "a.csv.gz", "quotes.csv", "--out", "parts", *LIVELY)
+    assert report_of(desk, parts, "parts") == both
+    assert {row.split(",")[8] for row in both} >= {"SL", "TP"}
+    summary = json.loads((desk.directory / "both" / "summary.json").read_bytes())
+    assert (summary["stop_reason"], summary["seed"], summary["trades"]) == ("end_of_data", 0, len(both))
+    assert summary["source"] == "replay"
+
+
+def test_trades_alone_and_candles_are_replayed_into_the_runs_directory(desk: Desk) -> None:
+    facts = swings()
+    write_csv(desk.directory / "trades.csv", "trades", rows_of(facts, RawTrade))
+    write_csv(desk.directory / "candles.csv", "candles", candle_rows(facts))
+    for name in ("trades", "candles"):
+        assert report_of(desk, desk.lap("replay", f"{name}.csv", *LIVELY), f"runs/replay-{name}")
+
+
+def test_settings_come_from_the_directory_and_the_command_line_goes_over_them(desk: Desk) -> None:
+    write_csv(desk.directory / "candles.csv", "candles", candle_rows(swings()))
+    (desk.directory / "lap.toml").write_text("seed = 5\nstop_bps = 40\n")
+    done = desk.lap("replay", "candles.csv", "--out", "out", "--set", "stop_bps=50", LAP_TP_R="2")
+    assert done.returncode == 0, done.stderr
+    config = json.loads((desk.directory / "out" / "config.json").read_bytes())
+    assert [config["settings"][name] for name in ("seed", "stop_bps", "tp_r")] == [5, 50.0, 2.0]
+    assert config["origins"]["stop_bps"] == "--set stop_bps"
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "random"])
+def test_a_recorded_run_comes_out_the_same_whatever_python_hashes_with(desk: Desk, hash_seed: str) -> None:
+    recorded_run(desk.directory / "runs" / "mine")
+    done = desk.lap("replay", "mine", "--check", "--out", "out", PYTHONHASHSEED=hash_seed)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "trades.csv is the same, byte for byte"
+    trades = [desk.directory / place / "trades.csv" for place in ("runs/mine", "out")]
+    assert trades[0].read_bytes() == trades[1].read_bytes()
+
+
+def test_a_recorded_run_with_another_setting_differs_and_the_first_difference_is_told(desk: Desk) -> None:
+    recorded_run(desk.directory / "runs" / "mine")
+    done = desk.lap("replay", "mine", "--check", "--set", "stop_bps=60")
+    assert done.returncode == 1
+    assert done.stderr.startswith("trades.csv line 2: recorded 1,BTCUSDT,SHORT,33.39,")
+    assert (desk.directory / "runs" / "mine" / "replay" / "summary.html").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pseudo-terminal is a POSIX thing")
+def test_a_terminal_sees_a_progress_bar(desk: Desk) -> None:
+    recorded_run(desk.directory / "runs" / "mine")
+    ours, theirs = os.openpty()
+    try:
+        words = [LAP, "replay", "mine"]
+        done = subprocess.run(
+            words, cwd=desk.directory, env=environment({}), stderr=theirs, timeout=30 * FACTOR, check=False
+        )
+        assert done.returncode == 0
+        assert b"replay" in os.read(ours, 10_000)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_what_can_not_be_replayed_ends_with_2_and_one_sentence(desk: Desk) -> None:
+    (desk.directory / "nonsense.csv").write_text("nonsense\n")
+    done = desk.lap("replay", "nonsense.csv")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "nonsense.csv line 1: its columns are neither trades, quotes nor candles: nonsense\n"
+
+
+class Refused:
+    """Calls the command in this process, and returns the one sentence with which it refuses."""
+
+    def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.directory = directory
+        self._capsys = capsys
+
+    def __call__(self, *what: str, words: tuple[str, ...] = (), check: bool = False, out: str | None = None) -> str:
+        code = replay_command(what, Path(out) if out else None, words, check=check, quiet=False)
+        said = self._capsys.readouterr()
+        assert (code, said.out, said.err.count("\n")) == (2, "", 1), said.err
+        return said.err.strip()
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Refused:
+    """The command in a directory of its own, without settings from outside."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("LAP_")]:
+        monkeypatch.delenv(name)
+    return Refused(tmp_path, capsys)
+
+
+HEAD = ",".join(HEADS["trades"])
+CANDLES = ",".join(HEADS["candles"])
+# name of the file: (content, a part of the sentence)
+FILES: dict[str, tuple[bytes | None, str]] = {
+    "missing.csv": (None, "missing.csv is not there"),
+    "empty.csv": (b"", "empty.csv is empty"),
+    "blank.csv": (b"\n\n\n", "blank.csv is empty"),
+    "bytes.csv": (bytes(range(128, 256)), "bytes.csv can not be read"),
+    "nothing.csv.gz": (b"no gzip", "nothing.csv.gz can not be read"),
+    "torn.csv.gz": (gzip.compress(HEAD.encode() * 100, mtime=0)[:-12], "torn.csv.gz can not be read"),
+    "head.csv": (HEAD.encode(), "head.csv has no rows that can be read"),
+    "words.csv": (f"{HEAD}\na,b,c,d\n".encode(), "words.csv has no rows that can be read"),
+    "one.csv": (f"{CANDLES}\n0,1,1,1,1,1\n".encode(), "at least two"),
+    "odd.csv": (f"{CANDLES}\n0,1,1,1,1,1\n42000,1,1,1,1,1\n".encode(), "do not add up"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_holds_no_market_is_refused(refused: Refused, name: str) -> None:
+    content, sentence = FILES[name]
+    if content is not None:
+        (refused.directory / name).write_bytes(content)
+    assert sentence in refused(name)
+    assert not (refused.directory / "runs").exists()
+
+
+def test_files_that_do_not_belong_together_are_refused(refused: Refused) -> None:
+    facts = swings()[:100]
+    write_csv(refused.directory / "trades.csv", "trades", rows_of(facts, RawTrade))
+    write_csv(refused.directory / "candles.csv", "candles", candle_rows(facts))
+    recorded_run(refused.directory / "runs" / "mine")
+    assert "candles can not be merged" in refused("trades.csv", "candles.csv")
+    assert "alone" in refused("trades.csv", "runs/mine")
+
+
+def test_data_files_have_nothing_to_be_checked_against(refused: Refused) -> None:
+    write_csv(refused.directory / "trades.csv", "trades", rows_of(swings()[:100], RawTrade))
+    assert "--check wants a recorded run" in refused("trades.csv", check=True, out="out")
+    assert not (refused.directory / "out").exists(), "it is refused before anything is written"
+
+
+def test_bad_words_and_places_are_refused(refused: Refused) -> None:
+    recorded_run(refused.directory / "runs" / "mine")
+    (refused.directory / "file").write_text("not a directory\n")
+    assert refused("mine", words=("stop_bps",)) == "--set takes NAME=VALUE, was 'stop_bps'"
+    assert refused("mine", words=("stop_bps=-3",)) == "stop_bps must be greater than 0, got -3 (from --set stop_bps)"
+    assert "did you mean stop_bps?" in refused("mine", words=("stop_bp=3",))
+    assert "0 < fast < slow" in refused("mine", words=("strategy_params=fast=0",))
+    assert "file can not be written" in refused("mine", out="file")
+    assert refused("yours") == "yours is not there"
+
+
+def swap_line(path: Path, number: int, line: str) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    lines[number - 1 : number] = [line] if line else []
+    path.write_text("".join(lines))
+
+
+# what happened to the run: (what makes it so, a part of the sentence)
+BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no journal": (lambda run: (run / "journal.db").unlink(), "has no journal"),
+    "a journal of nonsense": (lambda run: (run / "journal.db").write_bytes(b"x" * 5_000), "not a database"),
+    "no settings": (lambda run: (run / "config.json").unlink(), "config.json is missing or broken"),
+    "settings of nonsense": (lambda run: (run / "config.json").write_text("{"), "config.json is missing or broken"),
+    "no settings within": (lambda run: (run / "config.json").write_text("{}"), "config.json is missing or broken"),
+    "too few settings": (lambda run: (run / "config.json").write_text('{"settings": {}}'), "has no setting"),
+    "no recording": (lambda run: (run / "events.jsonl").unlink(), "events.jsonl can not be read"),
+    "an empty recording": (lambda run: (run / "events.jsonl").write_bytes(b""), "has no recording"),
+    "no head": (lambda run: swap_line(run / "events.jsonl", 1, ""), "the stream's head must be the first line"),
+    "a line of nonsense": (lambda run: swap_line(run / "events.jsonl", 9, "quote|[nonsense\n"), "line 9"),
+    "a line too few": (lambda run: swap_line(run / "events.jsonl", 9, ""), "line 9: event 8 must stand here"),
+    "a foreign line": (lambda run: swap_line(run / "events.jsonl", 9, "heartbeat|[]\n"), "line 9"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_run_is_refused(refused: Refused, name: str) -> None:
+    make, sentence = BROKEN[name]
+    run = recorded_run(refused.directory / "runs" / "mine")
+    make(run)
+    assert sentence in refused("mine", check=name != "no recording")
+
+
+def played(directory: Path, what: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Check a run in this process; return the exit code and all that was said."""
+    code = replay_command([what], directory / "out", (), check=True, quiet=False)
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+def test_a_torn_last_line_is_no_event(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = recorded_run(tmp_path / "run") / "events.jsonl"
+    whole = events.read_bytes()
+    events.write_bytes(whole + b"quote|[624,17092539")
+    for what in ("run", "run/events.jsonl"):
+        code, said = played(tmp_path, str(tmp_path / what), capsys)
+        assert (code, said.startswith("623 events")) == (0, True), said
+
+
+def test_a_changed_recording_is_found_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = recorded_run(tmp_path / "run")
+    seal_run(run)
+    assert played(tmp_path, str(run), capsys)[0] == 0
+    events = run / "events.jsonl"
+    events.write_bytes(events.read_bytes().replace(b",2.0,", b",3.0,", 1))
+    code, said = played(tmp_path, str(run), capsys)
+    assert (code, "events.jsonl is not the one that was recorded: lines 1 to 1000 differ" in said) == (1, True)
