@@ -32,6 +32,10 @@ def glance(session: Session) -> dict[str, Any]:
         "price": beat.get("price"),
         "position": beat.get("position"),
         "equity": beat.get("equity"),
+        "balance": beat.get("balance"),
+        "halted": beat.get("halted"),
+        "counts": beat.get("counts"),
+        "data_age": beat.get("data_age"),
         "feed": beat.get("feed"),
         "warmup_missing": beat.get("warmup_missing"),
         "warm_at": iso(beat["warm_at_ms"]) if beat.get("warm_at_ms") else None,
@@ -51,12 +55,12 @@ def lines(seen: Mapping[str, Any]) -> list[str]:
         told.append("no heartbeat yet")
     else:
         told.append(
-            f"price {seen['price']}, equity {seen['equity']:.2f}, {_position(seen['position'])}; "
+            f"price {seen['price'] or 'not known yet'}, equity {seen['equity']:.2f}, {_position(seen['position'])}; "
             f"feed {seen['feed']}; seen {seen['heartbeat_age']:.1f} s ago"
         )
     if seen["warmup_missing"]:
         until = f" (until {seen['warm_at']}, market time)" if seen["warm_at"] else ""
-        told.append(f"warming up live: {seen['warmup_missing']} closed candles to go{until}; no signal before that")
+        told.append(f"warming up live, closed candles to go: {seen['warmup_missing']}{until}; no signal before that")
     for name, service in seen["services"].items():
         age = "-" if service["age"] is None else f"{service['age']:.1f} s"
         state, pid, restarts = service["state"], service["pid"], service["restarts"]

@@ -123,7 +123,8 @@ class Keeper:
             self._be(State.RUNNING)
 
     def _failed(self, now_ms: int) -> Verdict | None:
-        alert(self._session.log_dir, "CRITICAL", f"{self.service} {self._because}")
+        number = len(self._failures) + 1
+        alert(self._session.log_dir, "CRITICAL", f"{self.service} {self._because} (failure {number} of this session)")
         self._failures = [*self._failures[-MOST_FAILURES:], {"ts": iso(wall_ms()), "because": self._because}]
         delay = self._policy.failed(now_ms, os.urandom(1)[0] / 255)
         if delay is None:

@@ -107,7 +107,7 @@ def _join_or_make(launcher: Launcher, options: Mapping[str, str], cwd: Path, sta
     session.log_dir.mkdir(parents=True, exist_ok=True)
     keep_reserve(state_dir)
     _start_run(session, settings)
-    write_atomic(session_file(state_dir), session.to_json())
+    write_atomic(session_file(state_dir), session.to_json(), private=True)
     return Opening(session, found)
 
 
@@ -205,12 +205,12 @@ def _free_ports(first: int) -> list[int]:
         if taken:
             raise RefusedError(f"bus_port {first} needs ports {wanted[0]} to {wanted[-1]}, but {taken[0]} is taken")
         return wanted
-    ports: list[int] = []
-    while len(ports) < len(PORTS):
-        port = _LOW + secrets.randbelow(_HIGH - _LOW)
-        if port not in ports and _is_free(port):
-            ports.append(port)
-    return ports
+    while True:
+        # A block: sessions that start at the same instant then meet in none of their ports, or once in a lifetime.
+        start = _LOW + secrets.randbelow((_HIGH - _LOW) // len(PORTS)) * len(PORTS)
+        ports = list(range(start, start + len(PORTS)))
+        if all(map(_is_free, ports)):
+            return ports
 
 
 def _is_free(port: int) -> bool:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ from services.session import Session, read_session, stop_session
 LONGEST_TURN_MS = 250
 """The loop turns at least this often, to beat and to look at its timers."""
 MALFORMED_EVERY_MS = 10_000
+MOST_UNHEARD = 100
+"""Notices kept for a monitor that is not there (yet), the newest."""
 CLOSE_MS = 3_000
 """A service that is not done with its end after this long leaves all the same."""
 Arrived_co = TypeVar("Arrived_co", covariant=True)
@@ -120,6 +123,7 @@ class Runner:
         self._beat_every_ms = int(session.settings["heartbeat_interval_sec"] * 1000)
         self._next_beat_ms = 0
         self._told_ready = False
+        self._unheard: deque[Notice] = deque(maxlen=MOST_UNHEARD)
         self._malformed_told = 0
         self._next_malformed_ms = 0
         self._stacks = log.open_stacks(session.log_dir, service)
@@ -172,9 +176,16 @@ class Runner:
         if level is Level.CRITICAL:
             alert(self.session.log_dir, level.value, f"{self.service}: {text}")
         notice = Notice(self.service, level, event, text, incident)
-        self.publisher.send(notice)
+        self._unheard.append(notice)
+        self._pass_on_notices()
         if self.overhear is not None:
             self.overhear(notice)
+
+    def _pass_on_notices(self) -> None:
+        """Publish what was noticed, as soon as somebody listens: a service speaks before the monitor has subscribed."""
+        if self._unheard and self.publisher.has_subscriber(Notice):
+            self.publisher.send_all(self._unheard)
+            self._unheard.clear()
 
     def stop(self, shutdown: Shutdown) -> None:
         """Begin the service's end; the first reason holds."""
@@ -216,6 +227,7 @@ class Runner:
         wait_ms = max(0, min(LONGEST_TURN_MS, on_turn(now_ms)))
         readable = {item for item, _ in self._poller.poll(wait_ms)}
         self._look_at_orders()
+        self._pass_on_notices()
         if self._woken.fileno() in readable:
             self._woken.recv(65536)
         for receiver, handler in self._inputs:
@@ -261,6 +273,8 @@ class Runner:
 
     def _leave_the_report_to_a_child(self) -> None:
         """Do what the broker's supervisor would have done, had it lived; doing it twice does nothing twice."""
+        assert self._shutdown is not None
+        alert(self.session.log_dir, "CRITICAL", f"the session ends: {self._shutdown.reason}: {self._shutdown.detail}")
         subprocess.Popen(
             [sys.executable, "-P", "-m", "services.closing", str(self.session.state_dir)],
             stdin=subprocess.DEVNULL,
@@ -321,6 +335,8 @@ def _run(service: str, session: Session, start: Start, compose: Compose) -> int:
         runner = Runner(service, session, start)
         return runner.run(compose(runner, session))
     except ConfigError as error:
+        if start.supervised:
+            stop_session(session, StopReason.CONFIG, service, str(error))  # the report shall say what it was
         sys.stderr.write(f"{error}\n")
         alert(session.log_dir, "CRITICAL", f"{service}: {error}")
         return 2

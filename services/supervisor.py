@@ -175,9 +175,7 @@ class Supervisor:
         if "broker" in self._keepers:
             self._printer.line(f"session {self._session.run_id} ended: {stop.reason.value} ({stop.detail})")
             page = self._session.run_dir / "summary.html"
-            no_report = (
-                f"no report could be written; when there is room, make it with 'lap report {self._session.run_id}'"
-            )
+            no_report = f"no report could be made (see alert.txt); try again with 'lap report {self._session.run_id}'"
             self._printer.line(f"report: {page}" if page.exists() else no_report)
         return stop.code
 

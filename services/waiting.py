@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -28,13 +27,18 @@ def wait_until(holds: Callable[[], bool], timeout_ms: int, every_ms: float = 20)
     return True
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
     """Replace a file as a whole: readers see the old one or the new one.
+
+    Args:
+        path: the file.
+        data: its whole content.
+        private: readable by its owner alone (POSIX); else as the umask has it.
 
     Raises:
         OSError: the disk is full, the directory is gone or not writable.
     """
-    temp = _temp(path, data)
+    temp = _temp(path, data, private=private)
     try:
         _replace(temp, path)
     except OSError:
@@ -43,8 +47,8 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def write_first(path: Path, data: bytes) -> bool:
-    """Create a file as a whole unless it exists; of several writers exactly one succeeds and learns so."""
-    temp = _temp(path, data)
+    """Create a private file as a whole unless it exists; of several writers exactly one succeeds and learns so."""
+    temp = _temp(path, data, private=True)
     try:
         os.link(temp, path)
     except FileExistsError:
@@ -62,15 +66,16 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def _temp(path: Path, data: bytes) -> Path:
-    fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+def _temp(path: Path, data: bytes, *, private: bool) -> Path:
+    temp = path.parent / f".{path.name}.{os.getpid()}.{threading.get_ident()}"
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o666)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
     except OSError:
-        Path(name).unlink(missing_ok=True)
+        temp.unlink(missing_ok=True)
         raise
-    return Path(name)
+    return temp
 
 
 def _replace(temp: Path, path: Path) -> None:

@@ -11,7 +11,7 @@ from services.broker.core import BrokerCore
 from services.broker.errors import CarryOverError, JournalError
 from services.broker.finishing import CARRY_FILE, JOURNAL_FILE, open_core
 from services.broker.journal_sqlite import Journal
-from services.clock import monotonic_ms
+from services.clock import monotonic_ms, wall_ms
 from services.runner import ConfigError, Runner
 from services.session import Session
 from services.waiting import read_json
@@ -175,6 +175,7 @@ class BrokerShell:
             self._runner.publisher.send(self._core.status())
 
     def _incident(self, level: m.Level, event: str, text: str) -> None:
+        self._journal.add_incident(wall_ms(), "broker", event, text)
         self._runner.notice(level, event, text, incident=True)
 
 
@@ -187,6 +188,7 @@ def compose(runner: Runner, session: Session) -> BrokerShell:
     config = BrokerConfig.from_settings(session.settings)
     try:
         journal = Journal(session.run_dir / JOURNAL_FILE)
+        journal.set_meta("run_id", session.run_id)
         core = open_core(config, journal, read_json(session.state_dir / CARRY_FILE))
     except (JournalError, CarryOverError) as error:
         raise ConfigError(str(error)) from None

@@ -12,6 +12,7 @@
 | `equity` | the account at a candle's close, as asked with |
 | `incidents` | what a person should know; `ts_ms` is wall time |
 | `state` | one row: the broker's whole memory after event `last_seq`, as JSON (`first_ts`, `last_ts`, `last_close`, `tick_count`, `candle_count`, `starting_balance`, `balance`, `equity`, `exposure_ms`, `position`, `closed` ...); `emitted` counts what it ever said |
+| views `trade_list`, `order_list`, `equity_curve`, `incident_list` | the same for people: readable times, every rejection with its reason |
 | `meta` | `run_id`, `stream` (the stream's head), `carried` (what an earlier session kept) ... |
 """
 
@@ -48,4 +49,21 @@ CREATE TABLE equity (ts_ms INTEGER PRIMARY KEY, balance TEXT, equity TEXT);
 CREATE TABLE incidents (id INTEGER PRIMARY KEY, ts_ms INTEGER, service TEXT, event TEXT, detail TEXT);
 CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), last_seq INTEGER, emitted INTEGER, snapshot TEXT);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT);
+CREATE VIEW trade_list AS
+    SELECT trade_id, side, qty, datetime(entry_ts / 1000, 'unixepoch') AS entered, entry_price,
+        datetime(exit_ts / 1000, 'unixepoch') AS left, exit_price, exit_reason, pnl, r, equity
+    FROM trades ORDER BY trade_id;
+CREATE VIEW order_list AS
+    SELECT datetime(o.ts_ms / 1000, 'unixepoch') AS decided, o.client_order_id, o.entry, o.latency_ms, o.status,
+        coalesce(r.reason, '') AS reason, o.detail
+    FROM orders o LEFT JOIN rejections r
+        ON r.client_order_id = o.client_order_id AND r.reason NOT IN ('duplicate', 'invalid')
+    UNION ALL
+    SELECT datetime(ts_ms / 1000, 'unixepoch'), client_order_id, '', 0, 'rejected', reason, detail
+    FROM rejections WHERE reason IN ('duplicate', 'invalid')
+    ORDER BY 1, 2;
+CREATE VIEW equity_curve AS
+    SELECT datetime(ts_ms / 1000, 'unixepoch') AS candle_end, balance, equity FROM equity ORDER BY ts_ms;
+CREATE VIEW incident_list AS
+    SELECT datetime(ts_ms / 1000, 'unixepoch') AS wall_time, service, event, detail FROM incidents ORDER BY id;
 """

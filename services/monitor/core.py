@@ -21,6 +21,7 @@ from bus.messages import (
     StrategyStatus,
 )
 from services.monitor.config import MonitorConfig
+from services.monitor.feed_record import FeedRecord, Silence
 
 
 @dataclass
@@ -37,6 +38,7 @@ class View:
     """The session at a glance. `age_ms` per service since its last beat; money in quote currency.
 
     `missing` candles keep the strategy from being warm, which it is at event time `warm_at_ms` (None: not known yet).
+    `counts` are the system's counters by name, over the whole session.
     """
 
     elapsed_ms: int
@@ -53,6 +55,11 @@ class View:
     feed: str
     missing: int = 0
     warm_at_ms: int | None = None
+    balance: Decimal = Decimal(0)
+    halted: bool = False
+    data_age_ms: int = 0
+    market_ts: int = 0
+    counts: dict[str, float] = field(default_factory=dict)
     ages_ms: dict[str, int] = field(default_factory=dict)
     pids: dict[str, int] = field(default_factory=dict)
 
@@ -63,9 +70,10 @@ class MonitorCore:
     Args:
         config: the monitor's settings.
         started_ms: when the session started, on the clock of `now_ms`.
+        record: of the feed, with what was counted before a restart of the monitor.
     """
 
-    def __init__(self, config: MonitorConfig, started_ms: int) -> None:
+    def __init__(self, config: MonitorConfig, started_ms: int, record: FeedRecord | None = None) -> None:
         self._config = config
         self._started_ms = started_ms
         self._services: dict[str, ServiceSeen] = {}
@@ -73,11 +81,26 @@ class MonitorCore:
         self._broker: BrokerStatus | None = None
         self._strategy: StrategyStatus | None = None
         self._closed: StopReason | None = None
+        self._heard_last_word = False
+        self._record = record or FeedRecord(config.silence_after_ms)
+        self._silences: list[Silence] = []
 
     @property
-    def broker_closed(self) -> bool:
-        """Whether the broker has said its last word."""
-        return self._closed is not None
+    def heard_last_word(self) -> bool:
+        """Whether the broker's `SessionClosed` has arrived, after which it says nothing more."""
+        return self._heard_last_word
+
+    @property
+    def market_ts(self) -> int:
+        """Event time of the newest market data heard of, in ms; 0 before any."""
+        return self._feed.last_ts_ms if self._feed else 0
+
+    def take_silences(self, *, end: bool = False) -> list[Silence]:
+        """Return the silences that have ended since this was last asked; `end` ends the one that goes on."""
+        if end:
+            self._note_silence(self._record.end())
+        taken, self._silences = self._silences, []
+        return taken
 
     def handle(self, message: Message, now_ms: int) -> list[Message]:
         """Take a message; return the shutdown it calls for, if any."""
@@ -86,6 +109,7 @@ class MonitorCore:
                 self._services[message.service] = ServiceSeen(message.pid, now_ms, message.ready)
             case FeedStatus():
                 self._feed = message
+                self._note_silence(self._record.take(message))
                 return self._judge_feed(message)
             case BrokerStatus():
                 self._broker = message
@@ -93,6 +117,7 @@ class MonitorCore:
             case StrategyStatus():
                 self._strategy = message
             case SessionClosed():
+                self._heard_last_word = True
                 return self._judge_broker(message.reason)
         return []
 
@@ -127,9 +152,33 @@ class MonitorCore:
             feed=self._feed.state.value if self._feed else FeedState.CONNECTING.value,
             missing=self._strategy.missing if self._strategy else 0,
             warm_at_ms=self._strategy.warm_at_ms if self._strategy else None,
+            balance=account.balance if account else Decimal(repr(self._config.starting_balance)),
+            halted=account.halted if account else False,
+            data_age_ms=self._feed.data_age_ms if self._feed else 0,
+            market_ts=self.market_ts,
+            counts=self._counts(),
             ages_ms={name: now_ms - seen.beat_ms for name, seen in self._services.items()},
             pids={name: seen.pid for name, seen in self._services.items()},
         )
+
+    def _counts(self) -> dict[str, float]:
+        feed, broker = self._feed, self._broker
+        return {
+            "ticks": feed.ticks if feed else 0,
+            "candles": feed.candles if feed else 0,
+            "last_seq": feed.last_seq if feed else 0,
+            "worked_seq": broker.last_seq if broker else 0,
+            "trades": broker.account.trades if broker else 0,
+            "pending": broker.pending if broker else 0,
+            "rejected": broker.rejected if broker else 0,
+            "reconnects": self._record.reconnects,
+            "refused": self._record.refused,
+            "stale_sec": self._record.stale_sec,
+        }
+
+    def _note_silence(self, silence: Silence | None) -> None:
+        if silence is not None:
+            self._silences.append(silence)
 
     def _remaining_ms(self, now_ms: int) -> int | None:
         if self._config.duration_ms is None:

@@ -35,18 +35,6 @@ def _order_cancelled(order: m.OrderCancelled) -> _Line:
     return "INFO", "order_cancelled", f"{order.client_order_id}: {order.detail}"
 
 
-def _breaker_tripped(trip: m.BreakerTripped) -> _Line:
-    return "CRITICAL", "breaker_tripped", trip.detail
-
-
-def _entries_halted(halt: m.EntriesHalted) -> _Line:
-    return "CRITICAL" if halt.halted else "INFO", "entries_halted", halt.detail
-
-
-def _decision_timed_out(timeout: m.DecisionTimedOut) -> _Line:
-    return "ERROR", "decision_timed_out", f"no answer for the candle at {timeout.open_ms}"
-
-
 def _funding_paid(funding: m.FundingPaid) -> _Line:
     return "INFO", "funding_paid", f"{plain(funding.amount)} at rate {funding.rate:g}"
 
@@ -61,11 +49,8 @@ _LINES: dict[type, Callable[[Any], _Line]] = {
     m.OrderAccepted: _order_accepted,
     m.OrderRejected: _order_rejected,
     m.OrderCancelled: _order_cancelled,
-    m.BreakerTripped: _breaker_tripped,
-    m.EntriesHalted: _entries_halted,
-    m.DecisionTimedOut: _decision_timed_out,
     m.FundingPaid: _funding_paid,
     m.SessionClosed: _session_closed,
 }
 FACTS = tuple(_LINES)
-"""The classes that can be described: what the monitor listens to beyond status and heartbeats."""
+"""The classes that can be described. What is an incident besides, the broker tells in a notice of its own."""

@@ -12,14 +12,15 @@ from services.clock import boot_ms, iso, wall_ms
 from services.monitor.config import MonitorConfig
 from services.monitor.core import MonitorCore
 from services.monitor.events import FACTS, describe
+from services.monitor.feed_record import FeedRecord
 from services.monitor.status import heartbeat, status_line
 from services.monitor.system_log_file import SystemLog
 from services.runner import Runner
 from services.session import Session, read_views, stop_session
-from services.waiting import write_atomic
+from services.waiting import read_json, write_atomic
 
 KILL_FILE_EVERY_MS = 100
-LAST_WORDS_MS = 2_000
+LAST_WORDS_MS = 1_500
 """How long the monitor waits, at the end, for the broker's last word."""
 
 
@@ -30,7 +31,7 @@ class MonitorShell:
         self._runner = runner
         self._session = session
         self._config = MonitorConfig.from_settings(session.settings)
-        self._core = MonitorCore(self._config, session.started_boot_ms)
+        self._core = MonitorCore(self._config, session.started_boot_ms, _record_so_far(self._config, session))
         self._log = SystemLog(session.log_dir / "system.jsonl", fresh=fresh)
         self._next_heartbeat_ms = self._next_kill_look_ms = self._next_line_ms = 0
         self._closing_since_ms: int | None = None
@@ -68,8 +69,9 @@ class MonitorShell:
             self._runner.publisher.send(shutdown)
             level = "CRITICAL" if shutdown.reason.exit_code else "INFO"
             text = f"the session stops: {shutdown.reason.value}: {shutdown.detail}"
+            self._tell_of_silences(end=True)
             self._write(level, "monitor", "session_stopping", text, stop_reason=shutdown.reason.value)
-        if not self._core.broker_closed and now - self._closing_since_ms < LAST_WORDS_MS:
+        if not self._core.heard_last_word and now - self._closing_since_ms < LAST_WORDS_MS:
             return False
         self._write_heartbeat(now)
         self._write("INFO", "monitor", "session_stopped", "the monitor leaves", stop_reason=shutdown.reason.value)
@@ -84,7 +86,9 @@ class MonitorShell:
             case m.Notice():
                 extra: dict[str, Any] = {"incident": True} if message.incident else {}
                 self._write(message.level.value, message.service, message.event, message.message, **extra)
-            case m.FeedStatus() | m.BrokerStatus() | m.StrategyStatus():
+            case m.FeedStatus():
+                self._tell_of_silences()
+            case m.BrokerStatus() | m.StrategyStatus():
                 pass
             case _:
                 level, event, text = describe(message)
@@ -128,6 +132,12 @@ class MonitorShell:
                     self._told.add((service, failure["ts"]))
                     self._write("CRITICAL", service, "service_failed", f"{service} {failure['because']}")
 
+    def _tell_of_silences(self, *, end: bool = False) -> None:
+        for silence in self._core.take_silences(end=end):
+            text = f"no market data for {silence.seconds:.0f} s while connected"
+            more = {"incident": True, "seconds": silence.seconds, "market_ts": silence.market_ts}
+            self._write("WARNING", "feed", "data_stale", text, **more)
+
     def _print_line(self, now: int) -> None:
         if self._runner.link is not None:
             self._runner.link.say(status_line(self._config.symbol, self._core.view(now)))
@@ -142,9 +152,19 @@ class MonitorShell:
                 "event": event,
                 "message": message,
                 "run_id": self._session.run_id,
+                "market_ts": self._core.market_ts or None,
                 **more,
             }
         )
+
+
+def _record_so_far(config: MonitorConfig, session: Session) -> FeedRecord:
+    """Go on counting where a monitor of this session that was restarted left off."""
+    beat = read_json(session.log_dir / "heartbeat.json")
+    if not isinstance(beat, dict) or beat.get("run_id") != session.run_id:
+        return FeedRecord(config.silence_after_ms)
+    known = {name: beat.get("counts", {}).get(name, 0) for name in ("reconnects", "refused", "stale_sec")}
+    return FeedRecord(config.silence_after_ms, **known)
 
 
 def compose(runner: Runner, session: Session) -> MonitorShell:

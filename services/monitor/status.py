@@ -14,7 +14,8 @@ def status_line(symbol: str, view: View) -> str:
     feed = "" if view.feed == "connected" else f" | feed {view.feed}"
     left = "no end" if view.remaining_ms is None else f"{clock(view.remaining_ms)} left"
     equity = f"equity {view.equity:,.2f}"
-    warmup = f" | warming up, {view.missing} candles to go" if view.missing else ""
+    candles = "candle" if view.missing == 1 else "candles"
+    warmup = f" | warming up, {view.missing} {candles} to go" if view.missing else ""
     return f"{symbol} {price} | {_position(view)} | {equity} | {clock(view.elapsed_ms)} elapsed, {left}{feed}{warmup}"
 
 
@@ -50,7 +51,12 @@ def heartbeat(
         "price": view.price,
         "position": _position_of(view),
         "equity": float(view.equity),
+        "balance": float(view.balance),
+        "halted": view.halted,
         "feed": view.feed,
+        "data_age": round(view.data_age_ms / 1000, 3),
+        "market_ts": view.market_ts or None,
+        "counts": view.counts,
         "warmup_missing": view.missing,
         "warm_at_ms": view.warm_at_ms if view.missing else None,
         "services": services,

@@ -79,7 +79,9 @@ class StrategyShell:
         """Say once, when the first candle is known, until when nothing can be signalled."""
         status = self._core.status()
         if status.missing and not self._told_of_warmup and status.warm_at_ms is not None:
-            text = f"the strategy warms up live until {iso(status.warm_at_ms)}: {status.missing} candles to go"
+            text = (
+                f"no signal before {iso(status.warm_at_ms)}: until then the strategy warms up live, having no history"
+            )
             self._runner.notice(m.Level.INFO, "warming_up", text)
         self._told_of_warmup = True
 

@@ -172,7 +172,7 @@ def test_the_demo_session_trades_over_the_exchanges_own_protocol(desk: Desk) -> 
         rows = list(csv.DictReader(file))
     assert len(rows) >= 1
     assert desk.summary()["source"] == "demo"
-    assert any("warms up live until" in note for note in desk.summary()["notes"])
+    assert any("warms up live" in note for note in desk.summary()["notes"])
     assert desk.summary()["tick_count"] > 100
 
 

@@ -1,0 +1,72 @@
+"""What befell the feed over the whole session, across its restarts: reconnects, refused events, silences. Pure.
+
+The feed's own counts begin anew when it is restarted. A silence is a time without market data while the feed says it
+is connected, longer than a quote may be old; it ends with the next data, or with the feed.
+"""
+
+from dataclasses import dataclass
+
+from bus.messages import FeedStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A silence that has ended: how long it was, and event time (ms) of the last data before it."""
+
+    seconds: float
+    market_ts: int
+
+
+class FeedRecord:
+    """Adds up what the feed says of itself.
+
+    Args:
+        stale_after_ms: a silence is at least this long.
+        reconnects: counted before (by a monitor that was restarted), and so the two below.
+        refused: events refused.
+        stale_sec: seconds of silence.
+    """
+
+    def __init__(self, stale_after_ms: int, *, reconnects: int = 0, refused: int = 0, stale_sec: float = 0.0) -> None:
+        self._stale_after_ms = stale_after_ms
+        self._before = [reconnects, refused]
+        self._now = [0, 0]
+        self._stale_ms = round(stale_sec * 1000)
+        self._age_ms = 0
+        self._last_ts_ms = 0
+
+    def take(self, status: FeedStatus) -> Silence | None:
+        """Take what the feed says; return the silence that it ends, if it does."""
+        said = [status.reconnects, status.refused]
+        if any(now > then for now, then in zip(self._now, said, strict=True)):
+            self._before = [sum(both) for both in zip(self._before, self._now, strict=True)]
+        self._now = said
+        ended = self.end() if status.data_age_ms < self._age_ms else None
+        self._age_ms = status.data_age_ms
+        self._last_ts_ms = status.last_ts_ms
+        return ended
+
+    def end(self) -> Silence | None:
+        """End the silence that goes on, if one does."""
+        if self._age_ms < self._stale_after_ms:
+            return None
+        self._stale_ms += self._age_ms
+        silence = Silence(self._age_ms / 1000, self._last_ts_ms)
+        self._age_ms = 0
+        return silence
+
+    @property
+    def reconnects(self) -> int:
+        """How often the source was found again."""
+        return self._before[0] + self._now[0]
+
+    @property
+    def refused(self) -> int:
+        """Events that were malformed, late or impossible."""
+        return self._before[1] + self._now[1]
+
+    @property
+    def stale_sec(self) -> float:
+        """Seconds of silence so far, one that goes on among them."""
+        going_on_ms = self._age_ms if self._age_ms >= self._stale_after_ms else 0
+        return (self._stale_ms + going_on_ms) / 1000

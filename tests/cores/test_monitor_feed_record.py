@@ -1,0 +1,58 @@
+"""What the monitor counts of the feed over a whole session: reconnects, refusals, silences."""
+
+import pytest
+
+from bus.messages import FeedState, FeedStatus
+from services.monitor.config import MonitorConfig
+from services.monitor.core import MonitorCore
+from services.monitor.feed_record import FeedRecord, Silence
+
+
+def said(age_sec: float = 0, *, reconnects: int = 0, refused: int = 0, ts: int = 7) -> FeedStatus:
+    return FeedStatus(FeedState.CONNECTED, 1, ts, 100.0, 1, 0, int(age_sec * 1000), refused, reconnects)
+
+
+def test_a_silence_is_told_when_data_comes_again() -> None:
+    record = FeedRecord(10_000)
+    heard = [record.take(said(age)) for age in (0, 9, 9.9, 0, 5, 10, 12.5)]
+    assert heard == [None] * 7
+    assert record.stale_sec == 12.5, "one that goes on counts already"
+    assert record.take(said(0.2)) == Silence(12.5, 7)
+    assert record.take(said(0.1)) is None
+    assert record.stale_sec == 12.5
+
+
+def test_a_silence_that_goes_on_ends_with_the_session() -> None:
+    record = FeedRecord(10_000)
+    record.take(said(11))
+    assert record.end() == Silence(11.0, 7)
+    assert record.end() is None
+    assert record.stale_sec == 11.0
+
+
+@pytest.mark.parametrize(
+    ("counts", "total"),
+    [([0, 1, 2], 2), ([1, 2, 0], 2), ([1, 2, 0, 1], 3), ([3, 1, 1, 4, 0], 7)],
+)
+def test_counts_go_on_over_restarts_of_the_feed(counts: list[int], total: int) -> None:
+    record = FeedRecord(10_000)
+    for count in counts:
+        record.take(said(reconnects=count, refused=2 * count))
+    assert (record.reconnects, record.refused) == (total, 2 * total)
+
+
+def test_a_monitor_that_was_restarted_goes_on_counting() -> None:
+    record = FeedRecord(10_000, reconnects=2, refused=5, stale_sec=1.5)
+    record.take(said(reconnects=1, refused=1))
+    assert (record.reconnects, record.refused, record.stale_sec) == (3, 6, 1.5)
+
+
+def test_the_core_hands_on_what_it_noticed_and_shows_the_counts() -> None:
+    core = MonitorCore(MonitorConfig("BTCUSDT", None, 90_000, 1_000, 10_000.0), 0)
+    for status in (said(20), said(0, reconnects=1, ts=30_000), said(15, reconnects=1, ts=30_000)):
+        core.handle(status, 0)
+    assert core.take_silences() == [Silence(20.0, 7)]
+    assert core.take_silences() == []
+    assert core.take_silences(end=True) == [Silence(15.0, 30_000)]
+    counts = core.view(0).counts
+    assert (counts["reconnects"], counts["stale_sec"], core.market_ts) == (1, 35.0, 30_000)
