@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from math import isfinite
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from bus.errors import InvalidMessageError
+
+MOST: Final = 1e15
+"""Prices and sizes stay below it. No market comes near; beyond it, products of two would leave the ledger's digits."""
 
 
 class Side(StrEnum):
@@ -154,13 +157,13 @@ def _number(name: str, value: object) -> None:
 
 
 def _price(name: str, value: object) -> None:
-    if type(value) is not float or not 0.0 < value < float("inf"):
-        raise InvalidMessageError(f"{name} must be a finite double greater than 0, was {value!r}")
+    if type(value) is not float or not 0.0 < value < MOST:
+        raise InvalidMessageError(f"{name} must be a finite double greater than 0 and below {MOST:g}, was {value!r}")
 
 
 def _size(name: str, value: object) -> None:
-    if type(value) is not float or not 0.0 <= value < float("inf"):
-        raise InvalidMessageError(f"{name} must be a finite double of at least 0, was {value!r}")
+    if type(value) is not float or not 0.0 <= value < MOST:
+        raise InvalidMessageError(f"{name} must be a finite double of at least 0 and below {MOST:g}, was {value!r}")
 
 
 def _money(name: str, value: object) -> None:
@@ -275,6 +278,7 @@ class Funding:
         _whole("ts_ms", self.ts_ms)
         _text("symbol", self.symbol)
         _number("rate", self.rate)
+        _require(abs(self.rate) < 1.0, "rate must be a fraction below 1", self.rate)
         _size("mark", self.mark)
 
 

@@ -5,9 +5,9 @@ market's time crosses it, with the newest rate and mark; one that was crossed wh
 soon as the exchange speaks of it.
 """
 
-from math import isfinite
 from typing import Final, NamedTuple
 
+from bus.messages import MOST
 from services.feed.facts import RawFunding
 from services.feed.guards import LAST_MS
 
@@ -46,7 +46,7 @@ class FundingSchedule:
 
     def hear(self, fact: RawFunding) -> str | None:
         """Take what the exchange says; return why it is not believed, None when it is."""
-        if not (isfinite(fact.rate) and isfinite(fact.mark) and fact.mark >= 0.0):
+        if not (abs(fact.rate) < 1.0 and 0.0 <= fact.mark < MOST):
             return "bad_funding"
         times = [time for time in (fact.last_ms, fact.next_ms) if time is not None]
         if not all(0 <= time < LAST_MS for time in (fact.ts_ms, *times)):

@@ -1,6 +1,6 @@
 """What the feed refuses to believe, by name. Pure.
 
-Refused: a number that is not finite, a price or a trade's size not above 0, a quote's size below 0, a bid above the
+Refused: a number that is not finite or beyond all markets, a price or a trade's size not above 0, a quote's size below 0, a bid above the
 ask, a side that is neither buy nor sell, a time that is no time. An event that is late, and by how much, is `core`'s.
 """
 
@@ -9,7 +9,8 @@ from typing import Final
 
 from services.feed.facts import RawCandle, RawQuote, RawTrade
 
-_INF: Final = float("inf")
+MOST: Final = 1e12
+"""Prices and sizes of a source stay below it, so that sums over a candle stay below the bus's own limit."""
 LAST_MS: Final = 10_000_000_000_000
 """The first instant that is no time any more (the year 2286): seconds taken for ms and worse never get that far."""
 
@@ -22,10 +23,12 @@ def refuse_time(ts_ms: int) -> str | None:
 def refuse_quote(fact: RawQuote) -> str | None:
     """Return why a quote is not believed, None when it is."""
     ts_ms, bid, ask, bid_size, ask_size = fact
-    if 0.0 < bid <= ask < _INF and 0.0 <= bid_size < _INF and 0.0 <= ask_size < _INF:
+    if 0.0 < bid <= ask < MOST and 0.0 <= bid_size < MOST and 0.0 <= ask_size < MOST:
         return refuse_time(ts_ms)
     if not all(map(isfinite, (bid, ask, bid_size, ask_size))):
         return "not_finite"
+    if max(bid, ask, bid_size, ask_size) >= MOST:
+        return "absurd"
     if bid <= 0.0 or ask <= 0.0:
         return "price_not_positive"
     return "crossed" if bid > ask else "negative_size"
@@ -34,10 +37,12 @@ def refuse_quote(fact: RawQuote) -> str | None:
 def refuse_trade(fact: RawTrade) -> str | None:
     """Return why a trade is not believed, None when it is."""
     ts_ms, price, size, aggressor = fact
-    if 0.0 < price < _INF and 0.0 < size < _INF and aggressor in {"buy", "sell"}:
+    if 0.0 < price < MOST and 0.0 < size < MOST and aggressor in {"buy", "sell"}:
         return refuse_time(ts_ms)
     if not (isfinite(price) and isfinite(size)):
         return "not_finite"
+    if max(price, size) >= MOST:
+        return "absurd"
     if price <= 0.0:
         return "price_not_positive"
     return "size_not_positive" if size <= 0.0 else "unknown_side"
@@ -52,6 +57,8 @@ def refuse_candle(fact: RawCandle, interval_ms: int) -> str | None:
         return "misaligned"
     if not (all(map(isfinite, prices)) and isfinite(volume)):
         return "not_finite"
+    if max(*prices, volume) >= MOST:
+        return "absurd"
     if min(prices) <= 0.0:
         return "price_not_positive"
     if fact.high < fact.low:

@@ -5,7 +5,8 @@ shortest text, the bid rounded down and the ask up to the tick, then the nearest
 """
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from math import isinf
+
+from bus.messages import MOST
 
 _CONTEXT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 _ONE = Decimal(1)
@@ -37,7 +38,7 @@ class SyntheticSpread:
         exact = Decimal(repr(price))
         bid = float(self._grid(_CONTEXT.multiply(exact, self._below), up=False))
         ask = float(self._grid(_CONTEXT.multiply(exact, self._above), up=True))
-        return None if bid <= 0.0 or isinf(ask) else (bid, ask)
+        return None if bid <= 0.0 or ask >= MOST else (bid, ask)
 
     def _grid(self, value: Decimal, *, up: bool) -> Decimal:
         ticks = _CONTEXT.divide(value, self._tick_size)
