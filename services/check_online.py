@@ -1,6 +1,7 @@
-"""Does the source answer? DNS, TCP and TLS, REST candles, the clocks, and first data on the WebSocket.
+"""Does the source answer? DNS, TCP and TLS, REST's symbols and candles, the clocks, and first data on each channel.
 
-Touches the network, once, for `lap check --online`; what comes back is looked at, never believed.
+Touches the network, once, for `lap check --online`, on the same way as the feed (proxy, TLS, channels); what comes back
+is looked at, never believed.
 """
 
 import json
@@ -17,10 +18,13 @@ from urllib.parse import SplitResult, urlencode, urlsplit
 import websocket
 
 from services.clock import monotonic_ms, wall_ms
+from services.feed.bitunix_frames import CHANNELS
+from services.feed.bitunix_rows import pairs_path, parse_pair, parse_symbols, unlisted
+from services.feed.facts import Refusal
+from services.feed.route_ws import open_websocket, proxy_for
 
 TIMEOUT_MS = 10_000
 CLOCK_TOLERANCE_MS = 5_000
-CHANNELS = ("trade", "depth_book1")
 _MOST_BYTES = 1_000_000
 # urllib's own name is refused with 403
 _HEADERS = {"User-Agent": "Mozilla/5.0 (laptop-agents)", "Accept": "application/json"}
@@ -58,6 +62,7 @@ def _ask_rest(settings: Mapping[str, Any]) -> Iterator[Finding]:
     url = urlsplit(settings["bitunix_rest_url"])
     try:
         yield from _reach("REST", "bitunix_rest_url", url)
+        yield _listed(url, settings["symbol"])
         body, date = _get_candles(url, settings["symbol"])
     except _UnreachableError as error:
         yield error.finding
@@ -86,7 +91,7 @@ def _ask_websocket(settings: Mapping[str, Any]) -> Iterator[Finding]:
 def _reach(kind: str, setting: str, url: SplitResult) -> Iterator[Finding]:
     """DNS, then TCP (and TLS). Behind a proxy neither is ours to do."""
     host, secure = url.hostname or "", url.scheme in {"https", "wss"}
-    if urllib.request.getproxies().get("https" if secure else "http") and not urllib.request.proxy_bypass(host):
+    if proxy_for(url.geturl()):
         yield Finding(f"{kind} route", "through the proxy of the environment", ok=True)
         return
     port = url.port or (443 if secure else 80)
@@ -116,20 +121,39 @@ def _connect(kind: str, host: str, port: int, secure: bool) -> Finding:
     return Finding(name, f"{host}:{port} in {monotonic_ms() - started} ms", ok=True)
 
 
+def _listed(url: SplitResult, symbol: str) -> Finding:
+    """Whether the exchange lists the symbol, and with which grids."""
+    pair = parse_pair(_get(url, pairs_path(symbol), "REST symbol")[0], symbol)
+    if not isinstance(pair, Refusal):
+        grids = f"tick {pair.tick_size:f}, lot {pair.lot_size:f}, minimum {pair.min_qty:f}"
+        return Finding("REST symbol", f"{symbol}: {grids}", ok=True)
+    if pair.name != "unknown_symbol":
+        advice = f"The answer is not understood ({pair.name}: {pair.detail[:80]}); check bitunix_rest_url."
+        return Finding("REST symbol", "not understood", ok=False, advice=advice)
+    listed = parse_symbols(_get(url, pairs_path(""), "REST symbol")[0])
+    words = unlisted(symbol, () if isinstance(listed, Refusal) else listed).detail
+    return Finding("REST symbol", f"{symbol} is not listed", ok=False, advice=f"{words}.")
+
+
 def _get_candles(url: SplitResult, symbol: str) -> tuple[bytes, str]:
     """The body of a request for one candle, and the server's `Date` header."""
     query = urlencode({"symbol": symbol, "interval": "1m", "limit": 1})
-    target = f"{url.geturl().rstrip('/')}/api/v1/futures/market/kline?{query}"
+    return _get(url, f"/api/v1/futures/market/kline?{query}", "REST candles")
+
+
+def _get(url: SplitResult, path: str, name: str) -> tuple[bytes, str]:
+    target = f"{url.geturl().rstrip('/')}{path}"
     request = urllib.request.Request(target, headers=_HEADERS)  # noqa: S310 - the setting allows http(s) alone
+    opener = urllib.request.build_opener(*([] if proxy_for(target) else [urllib.request.ProxyHandler({})]))
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_MS / 1000) as answer:  # noqa: S310
+        with opener.open(request, timeout=TIMEOUT_MS / 1000) as answer:
             return answer.read(_MOST_BYTES), answer.headers.get("Date") or ""
     except urllib.error.HTTPError as error:
         advice = f"The server answered {error.code} {error.reason}; wait a minute if it is 429, else check the URL."
-        raise _UnreachableError(Finding("REST candles", str(error.code), ok=False, advice=advice)) from None
+        raise _UnreachableError(Finding(name, str(error.code), ok=False, advice=advice)) from None
     except (OSError, ValueError) as error:
         advice = f"The server did not answer ({_reason(error)}); check bitunix_rest_url."
-        raise _UnreachableError(Finding("REST candles", "no answer", ok=False, advice=advice)) from None
+        raise _UnreachableError(Finding(name, "no answer", ok=False, advice=advice)) from None
 
 
 def _candles(body: bytes, symbol: str) -> Finding:
@@ -164,7 +188,7 @@ def _first_data(url: str, symbol: str) -> dict[str, int]:
     started = monotonic_ms()
     found: dict[str, int] = {}
     try:
-        connection = websocket.create_connection(url, timeout=TIMEOUT_MS / 1000)
+        connection = open_websocket(url, TIMEOUT_MS / 1000)
         try:
             args = [{"symbol": symbol, "ch": channel} for channel in CHANNELS]
             connection.send(json.dumps({"op": "subscribe", "args": args}))

@@ -73,6 +73,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "interval": "1m",
         "half_spread_bps": 0.5,
         "max_quote_age_sec": 10.0,
+        "max_jump_pct": 20.0,
         "tick_size": None,
         "lot_size": None,
         "min_qty": None,
@@ -95,6 +96,8 @@ class FakeMouth:
         self.published: list[Message] = []
         self.answers: list[tuple[bytes, Message]] = []
         self.told: list[tuple[Level, str, str]] = []
+        self.incidents: list[str] = []
+        self.ended: list[str] = []
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Keep what is published."""
@@ -107,3 +110,9 @@ class FakeMouth:
     def tell(self, level: Level, event: str, text: str, *, incident: bool = False) -> None:
         """Keep what people are told."""
         self.told.append((level, event, text))
+        if incident:
+            self.incidents.append(text)
+
+    def end_session(self, why: str) -> None:
+        """Keep why the session is to end."""
+        self.ended.append(why)

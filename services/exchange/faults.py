@@ -8,7 +8,7 @@ meet new connections.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from math import inf, isfinite
 
@@ -22,7 +22,7 @@ class Kind:
     """What a fault takes: `default` is the value without `=` (None: there is none), `choices` the words allowed.
 
     Without choices and with a default the value is a number in `[least, most]`. `start_s` and `length_s` stand in
-    for those of a spec that names none (None: on all the time, or without end).
+    for those of a spec that names none (None: on all the time, or without end). `always`: it takes no time.
     """
 
     about: str
@@ -34,6 +34,7 @@ class Kind:
     start_s: float | None = None
     length_s: float = inf
     numbers_too: bool = False
+    always: bool = False
     unit: str = ""
     """What a bare number means: `s`, `ms`, `share` (every N-th; `1%` is every 100th), `%` or `rate` (`/s` allowed)."""
 
@@ -71,6 +72,7 @@ KINDS = {
         "more than =N client messages a second cut the connection (5 without this fault; 0: off)", default="0"
     ),
     "garbage": Kind("a malformed frame after every =N good ones", default="10", least=1, unit="share"),
+    "oversized": Kind("a frame of 2 MiB after every =N-th push", default="100", least=1, unit="share"),
     "gap": Kind("every =N-th push is lost", default="10", least=1, unit="share"),
     "duplicate": Kind("every =N-th push comes twice", default="10", least=1, unit="share"),
     "reorder": Kind("every =N-th push changes places with the next", default="10", least=1, unit="share"),
@@ -94,6 +96,7 @@ KINDS = {
     "http": Kind("REST answers with HTTP status =CODE", default="429", least=400, most=599),
     "code": Kind("REST answers with code =N in the envelope", default="10006", least=1),
     "handshake": Kind("a WebSocket handshake is answered with HTTP status =CODE", default="429", least=400, most=599),
+    "tls_error": Kind("all is TLS (wss, https), with a certificate that nobody trusts", always=True),
     "rest_delay": Kind("REST answers =MS milliseconds later", default="3000", unit="ms"),
     "empty": Kind("REST candles are an empty list"),
     "numeric": Kind("REST candles carry numbers, not strings"),
@@ -130,10 +133,17 @@ class Faults:
     """All faults of an exchange."""
 
     faults: tuple[Fault, ...] = ()
+    _named: dict[str, tuple[Fault, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Asked for several times a push: of a name there are few, of all there may be hundreds.
+        names = {fault.name for fault in self.faults}
+        found = {name: tuple(fault for fault in self.faults if fault.name == name) for name in names}
+        object.__setattr__(self, "_named", found)
 
     def active(self, name: str, elapsed_s: float) -> Fault | None:
         """Return the fault of that name that is on, None if none is. The last one given wins."""
-        return next((fault for fault in reversed(self.faults) if fault.name == name and fault.covers(elapsed_s)), None)
+        return next((fault for fault in reversed(self.named(name)) if fault.covers(elapsed_s)), None)
 
     def on(self, name: str, elapsed_s: float) -> bool:
         """Say whether a fault of that name is on."""
@@ -156,7 +166,7 @@ class Faults:
 
     def named(self, name: str) -> tuple[Fault, ...]:
         """Return all faults of a name."""
-        return tuple(fault for fault in self.faults if fault.name == name)
+        return self._named.get(name, ())
 
 
 def parse_faults(specs: Iterable[str]) -> Faults:
@@ -193,6 +203,8 @@ def _parse(spec: str) -> Fault:
     # A moment with a number (`drop=5`: after five seconds of each connection) is none: it is on for a time.
     is_moment = kind.moment and not (value and float(value))
     start_s, length_s = kind.start_s, 0.0 if is_moment else kind.length_s
+    if at and kind.always:
+        raise FaultError(f"fault {spec!r} is on from the start: it takes no time")
     if at:
         start, plus, length = window.partition("+")
         start_s = _seconds(spec, start)

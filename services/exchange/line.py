@@ -1,9 +1,11 @@
 """What happens to pushes between the market and one client: mute, loss, doubles, swaps, garbage. Pure."""
 
 from services.exchange.board import Push
+from services.exchange.candles import HOUR_MS
 from services.exchange.faults import Faults
 
 Frame = str | bytes
+OVERSIZED_BYTES = 2 * 1024 * 1024
 
 
 class Line:
@@ -36,6 +38,8 @@ class Line:
             malformed = garbage(push)
             frames.append(malformed[self._malformed % len(malformed)])
             self._malformed += 1
+        if self._is_nth("oversized", elapsed_s):
+            frames.append(oversized(push))
         return frames
 
     def _is_nth(self, name: str, elapsed_s: float) -> bool:
@@ -70,4 +74,16 @@ def garbage(push: Push) -> tuple[Frame, ...]:
         depth + '{"b":[["2","1"]],"a":[["1","1"]]}}',
         '{"op":"unheard-of","data":{"result":"maybe"}}',
         '{"ch":"unheard-of","ts":0,"data":{}}',
+        f'{{"ch":"trade","symbol":"NOPE{push.symbol}","ts":{push.ts_ms},"data":[{{"p":"1","v":"1","s":"buy"}}]}}',
+        f'{{"ch":"trade","symbol":"{push.symbol}\xff'.encode("latin-1"),
+        "[" * 20_000,
+        '{"data":' * 5_000 + "1" + "}" * 5_000,
+        trade + '[{"t":"2026-01-01T00:00:00Z","p":"0.1","v":"1","s":"buy"}]}',
+        push.frame.replace(f'"ts":{push.ts_ms}', f'"ts":{push.ts_ms - HOUR_MS}'),
+        push.frame.replace(f'"ts":{push.ts_ms}', f'"ts":{push.ts_ms + 2 * HOUR_MS}'),
     )
+
+
+def oversized(push: Push) -> Frame:
+    """Return a frame that is well formed and longer than anybody should have to keep."""
+    return f'{{"ch":"trade","symbol":"{push.symbol}","ts":{push.ts_ms},"data":[{" " * OVERSIZED_BYTES}]}}'

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from services.exchange.config import ExchangeConfig, ExchangeError
-from services.exchange.faults import FaultError, parse_faults
+from services.exchange.faults import FaultError, describe, parse_faults
 from services.exchange.server_ws import serve
 
 
@@ -17,7 +17,11 @@ def run_standalone(data: Sequence[Path], speed: float, faults: Sequence[str], po
 
     A walk begins at once; data files begin with the first subscription, so that a client sees them whole. `speed` is
     in seconds of market time a second, > 0; port 0 takes a free one. The one line with the URLs goes to stdout.
+    With `help` among the faults they are listed instead.
     """
+    if "help" in faults:
+        _say(describe())
+        return 0
     try:
         config = ExchangeConfig(
             symbol=symbol,

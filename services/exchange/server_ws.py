@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 from websockets.asyncio.server import serve as listen
 
@@ -11,6 +13,7 @@ from services.exchange.config import ExchangeConfig, ExchangeError
 from services.exchange.exchange_ws import WS_PATH, Exchange
 
 HOST = "127.0.0.1"
+UNTRUSTED = Path(__file__).with_name("untrusted.pem")
 _CLOSE_S = 2.0
 _MESSAGE_BYTES = 64 * 1024
 
@@ -27,6 +30,7 @@ async def serve(
         ExchangeError: A data file cannot be used, or the port is taken; the text is one sentence.
     """
     exchange = Exchange(config, say)
+    tls = _untrusted() if config.faults.named("tls_error") else None
     try:
         server = await listen(
             exchange.talk,
@@ -39,12 +43,14 @@ async def serve(
             open_timeout=60,
             close_timeout=1,
             max_size=_MESSAGE_BYTES,
+            ssl=tls,
             logger=_silent_logger(),
         )
     except OSError as error:
         raise ExchangeError(f"cannot listen on port {config.port}: {error.strerror or error}") from None
     port = next(iter(server.sockets)).getsockname()[1]
-    say(f"listening: ws://{HOST}:{port}{WS_PATH} http://{HOST}:{port}")
+    end = "" if tls is None else "s"
+    say(f"listening: ws{end}://{HOST}:{port}{WS_PATH} http{end}://{HOST}:{port}")
     try:
         await exchange.run(stop, on_turn)
     finally:
@@ -55,6 +61,13 @@ async def serve(
             # Somebody was told of the end and does not hang up.
             exchange.cut_all()
             await server.wait_closed()
+
+
+def _untrusted() -> ssl.SSLContext:
+    """Return what serves TLS with a certificate that no client should take."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(UNTRUSTED)
+    return context
 
 
 def _silent_logger() -> logging.Logger:

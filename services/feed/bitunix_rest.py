@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable
 from http.client import HTTPException
 from typing import NamedTuple, TypeAlias
-from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from services.clock import monotonic_ms
-from services.feed.bitunix_rows import PAGE, kline_path, pairs_path, parse_klines, parse_pair
+from services.feed.bitunix_rows import PAGE, kline_path, pairs_path, parse_klines, parse_pair, parse_symbols, unlisted
 from services.feed.config import HISTORY_CANDLES, Instrument
 from services.feed.facts import RawCandle, Refusal
+from services.feed.reconciling import Span
+from services.feed.route_ws import proxy_for
 
 # The default of Python's own client is refused by the exchange's front.
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) laptop-agents"
@@ -24,7 +25,6 @@ REQUEST_S = 3.0
 AGAIN_S = 0.7
 MOST_BYTES = 4 * 1024 * 1024
 MOST_PAGES = 6
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 class PairAnswer(NamedTuple):
@@ -39,6 +39,12 @@ class HistoryAnswer(NamedTuple):
     candles: list[RawCandle] | Refusal
 
 
+class LookAnswer(NamedTuple):
+    """The exchange's own candles of a span that was published already; none when REST did not answer."""
+
+    candles: list[RawCandle]
+
+
 class BridgeAnswer(NamedTuple):
     """Closed candles from the time of a loss, oldest first; none when REST did not answer in time."""
 
@@ -46,7 +52,7 @@ class BridgeAnswer(NamedTuple):
     detail: str = ""
 
 
-RestNews: TypeAlias = PairAnswer | HistoryAnswer | BridgeAnswer
+RestNews: TypeAlias = PairAnswer | HistoryAnswer | BridgeAnswer | LookAnswer
 
 
 class _Refused(Exception):  # noqa: N818 - carries a refusal out
@@ -71,8 +77,7 @@ class BitunixRest:
         self._interval_ms = interval_ms
         self._deliver = deliver
         self._stop = threading.Event()
-        # A proxy has no business between us and the simulated exchange.
-        direct = [ProxyHandler({})] if urlsplit(base_url).hostname in _LOOPBACK else []
+        direct = [] if proxy_for(base_url) else [ProxyHandler({})]
         self._opener = build_opener(*direct, _NoRedirects())
 
     def ask_pair(self) -> None:
@@ -90,6 +95,10 @@ class BitunixRest:
     def ask_bridge(self, first_ms: int, since_ms: int) -> None:
         """Ask for the candles closed before `first_ms`, from the one that was open at `since_ms`."""
         self._ask(lambda: self._bridge(first_ms, since_ms))
+
+    def ask_look(self, span: Span) -> None:
+        """Ask once for candles that are closed and published, to compare them; at most a page."""
+        self._ask(lambda: self._look(span))
 
     def close(self) -> None:
         """Answer nothing any more; threads that wait end at once, one in a request with its time-out."""
@@ -111,11 +120,21 @@ class BitunixRest:
                 said = parse_pair(self._get(pairs_path(self._symbol), deadline_ms), self._symbol)
             except _Refused as refused:
                 said = refused.refusal
-            if isinstance(said, Instrument) or said.name == "unknown_symbol":
+            if isinstance(said, Instrument):
                 return PairAnswer(said)
+            if said.name == "unknown_symbol":
+                return PairAnswer(self._with_nearest(said, deadline_ms))
             refusal = said
             self._stop.wait(AGAIN_S)
         return PairAnswer(refusal)
+
+    def _with_nearest(self, unknown: Refusal, deadline_ms: int) -> Refusal:
+        """Return the refusal with the names of listed symbols like it, where the exchange tells them."""
+        try:
+            listed = parse_symbols(self._get(pairs_path(""), deadline_ms))
+        except _Refused:
+            return unknown
+        return unknown if isinstance(listed, Refusal) else unlisted(self._symbol, listed)
 
     def _history(self, first_ms: int | None) -> RestNews:
         deadline_ms = monotonic_ms() + START_MS
@@ -147,6 +166,17 @@ class BitunixRest:
                 break
             self._stop.wait(AGAIN_S)
         return BridgeAnswer(candles, detail)
+
+    def _look(self, span: Span) -> RestNews:
+        try:
+            rows = self._pages(
+                span.last_ms + self._interval_ms,
+                monotonic_ms() + BRIDGE_MS,
+                lambda rows: rows[0].open_ms <= span.first_ms,
+            )
+        except _Refused:
+            return LookAnswer([])
+        return LookAnswer([row for row in rows if span.first_ms <= row.open_ms <= span.last_ms])
 
     def _pages(
         self, end_ms: int | None, deadline_ms: int, is_enough: Callable[[list[RawCandle]], bool]

@@ -4,7 +4,9 @@ Kline rows come newest first, at most 200, with volumes whose names are swapped 
 is in base coin is told by each row itself, for turnover over volume is an average price.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -41,8 +43,9 @@ def kline_path(symbol: str, interval_ms: int, end_ms: int | None) -> str:
 
 
 def pairs_path(symbol: str) -> str:
-    """Return the request for a symbol's precisions."""
-    return "/api/v1/futures/market/trading_pairs?" + urlencode({"symbols": symbol})
+    """Return the request for a symbol's precisions; an empty one asks for every symbol's."""
+    path = "/api/v1/futures/market/trading_pairs"
+    return f"{path}?{urlencode({'symbols': symbol})}" if symbol else path
 
 
 def parse_klines(body: bytes, interval_ms: int) -> list[RawCandle] | Refusal:
@@ -68,7 +71,24 @@ def parse_pair(body: bytes, symbol: str) -> Instrument | Refusal:
     for row in rows if type(rows) is list else [rows]:
         if type(row) is dict and str(row.get("symbol")).upper() == symbol:
             return _instrument(row)
-    return Refusal("unknown_symbol", f"the exchange does not list {symbol}")
+    return unlisted(symbol, ())
+
+
+def parse_symbols(body: bytes) -> list[str] | Refusal:
+    """Return every symbol that an answer lists, upper case."""
+    rows = _data(body)
+    if isinstance(rows, Refusal):
+        return rows
+    if type(rows) is not list:
+        return Refusal("bad_shape", "trading pairs are no list")
+    return [row["symbol"].upper() for row in rows if type(row) is dict and type(row.get("symbol")) is str]
+
+
+def unlisted(symbol: str, listed: Sequence[str]) -> Refusal:
+    """Return the refusal of a symbol that is not listed; it names the nearest ones that are."""
+    nearest = get_close_matches(symbol, listed, n=3, cutoff=0.6)
+    words = f": the nearest are {', '.join(nearest)}" if nearest else ""
+    return Refusal("unknown_symbol", f"symbol must be one that the exchange lists, got {symbol[:40]}{words}")
 
 
 def _data(body: bytes) -> Any:

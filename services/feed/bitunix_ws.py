@@ -22,13 +22,15 @@ from tenacity import (
 )
 from tenacity.nap import sleep_using_event
 from tenacity.stop import stop_base
-from websocket import ABNF, WebSocket, WebSocketException, create_connection
+from websocket import ABNF, WebSocket, WebSocketException
 
 from services.clock import boot_ms, monotonic_ms, wall_ms
 from services.feed.bitunix_frames import BOOK, PRICE, TRADE, Control, FrameFact, RawKline, RawTicker, parse_frame
 from services.feed.bitunix_talk import Patience, Talk
 from services.feed.config import Backoff
 from services.feed.facts import RawFunding, RawQuote, RawTrade, Refusal
+from services.feed.repeats import Repeats
+from services.feed.route_ws import open_websocket
 
 CONNECT_TIMEOUT_S = 10.0
 STALL_TIMEOUT_S = 5.0
@@ -40,6 +42,7 @@ BURST = 500
 """Frames read in one go before they are handed over."""
 
 WireFact: TypeAlias = RawQuote | RawTrade | RawFunding | Refusal
+_MARKET = (RawQuote, RawTrade, RawFunding)
 _CHANNEL_OF = {RawQuote: BOOK, RawTrade: TRADE, RawFunding: PRICE}
 
 
@@ -113,6 +116,7 @@ class BitunixSocket:
         self._symbol = symbol
         self._backoff = backoff
         self._deliver = deliver
+        self._repeats = Repeats()
         self._began = self._gave_up = False
         self._failures = 0
         self._server_until_ms = monotonic_ms() + self._patience.server_ms
@@ -181,6 +185,7 @@ class BitunixSocket:
             raise _ConnectionEndedError(f"no connection: {_words(error)}") from None
         now_ms = monotonic_ms()
         talk = Talk(self._symbol, now_ms, wall_ms() // 1000, self._patience)
+        self._repeats = Repeats()
         try:
             wire.settimeout(STALL_TIMEOUT_S)
             self._deliver(Opened())
@@ -198,9 +203,7 @@ class BitunixSocket:
     def _connect(self) -> WebSocket:
         while True:
             try:
-                return create_connection(
-                    self._url, timeout=CONNECT_TIMEOUT_S, skip_utf8_validation=True, suppress_origin=True
-                )
+                return open_websocket(self._url, CONNECT_TIMEOUT_S)
             except ConnectionRefusedError:
                 if self._stop.wait(LOOK_AGAIN_S) or monotonic_ms() >= self._server_until_ms:
                     raise
@@ -259,7 +262,10 @@ class BitunixSocket:
             opcode, frame = wire.recv_data()
             if opcode == ABNF.OPCODE_CLOSE:
                 raise WebSocketException("closed by the exchange")
-            for fact in parse_frame(frame, self._symbol):
+            said = parse_frame(frame, self._symbol)
+            if any(isinstance(fact, _MARKET) for fact in said) and not self._repeats.is_new(frame):
+                said = [Refusal("duplicate", frame[:80].decode("utf-8", "replace"))]
+            for fact in said:
                 _keep(fact, facts)
             if self._stop.is_set() or not (_has_more(wire) or selector.select(0)):
                 return

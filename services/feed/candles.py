@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from bus.messages import Candle
 from services.feed.facts import RawCandle
+from services.feed.gaps import Gap
 from services.feed.guards import refuse_candle
 
 
@@ -55,6 +56,8 @@ class CandleBuilder:
         self._fetched: dict[int, RawCandle] = {}
         self.open_ms: int | None = None
         """Open time of the bucket in progress, None before the first."""
+        self.gaps: list[Gap] = []
+        """Losses that are over, for whoever tells people; theirs to empty."""
         if previous is not None:
             self.follow(previous)
 
@@ -84,6 +87,7 @@ class CandleBuilder:
     def close_before(self, ts_ms: int) -> list[Bar]:
         """Close the buckets that end at or before a tick at `ts_ms`, oldest first."""
         bars: list[Bar] = []
+        first_ms, fetched = self.open_ms, self._fetched
         if self.open_ms is not None:
             while self.open_ms + self._interval_ms <= ts_ms:
                 bar = self._finished(self.open_ms)
@@ -93,6 +97,8 @@ class CandleBuilder:
             self._lost = False
             self._torn_ms = self._bucket(ts_ms)
             self._fetched = {}
+            count = sum(bar.open_ms in fetched for bar in bars)
+            self.gaps.append(Gap(self._torn_ms if first_ms is None else first_ms, self._torn_ms, count))
         return bars
 
     def trade(self, ts_ms: int, price: float, size: float) -> None:

@@ -55,6 +55,7 @@ class FeedConfig:
     Attributes:
         tick_size, lot_size, min_qty: None where the source (or, without one, the default) decides.
         max_quote_age_ms: event time after which a quote no longer stands for the market; > 0.
+        max_jump_pct: percent by which a price may differ from the one before it without being confirmed; > 0.
         replay_speed: how many times faster than the recording; None is "as fast as it goes".
     """
 
@@ -63,6 +64,7 @@ class FeedConfig:
     interval_ms: int
     half_spread_bps: Decimal
     max_quote_age_ms: float
+    max_jump_pct: float
     tick_size: Decimal | None
     lot_size: Decimal | None
     min_qty: Decimal | None
@@ -82,6 +84,7 @@ class FeedConfig:
             interval_ms=INTERVALS_MS[settings["interval"]],
             half_spread_bps=decimal_of(settings["half_spread_bps"]),
             max_quote_age_ms=settings["max_quote_age_sec"] * 1000,
+            max_jump_pct=float(settings["max_jump_pct"]),
             tick_size=_optional(settings["tick_size"]),
             lot_size=_optional(settings["lot_size"]),
             min_qty=_optional(settings["min_qty"]),

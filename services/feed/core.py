@@ -16,6 +16,7 @@ from services.feed.candle_source import CandleAggregator
 from services.feed.candles import Bar, CandleBuilder
 from services.feed.facts import Backfill, DataLost, Fact, RawCandle, RawFunding, RawQuote, RawTrade, Recorded
 from services.feed.funding import Due, FundingSchedule
+from services.feed.gaps import Gap
 from services.feed.guards import refuse_quote, refuse_trade
 from services.feed.synthetic import SyntheticSpread
 
@@ -42,6 +43,7 @@ class FeedCore:
         source_interval_ms: for a source of candles: its interval.
 
     Attributes:
+        interval_ms: the length of a candle.
         last_seq: the newest event's number, 0 before the first.
         last_ts_ms: the newest event's time.
         price: the newest price seen: of a trade, else the middle of a quote.
@@ -54,7 +56,7 @@ class FeedCore:
     def __init__(self, info: StreamInfo, rules: FeedRules, source_interval_ms: int | None = None) -> None:
         previous = info.history[-1] if info.history else None
         self._symbol = info.symbol
-        self._interval_ms = info.interval_ms
+        self.interval_ms = info.interval_ms
         self._builder = CandleBuilder(info.interval_ms, previous)
         self._aggregator = CandleAggregator(source_interval_ms or info.interval_ms, info.interval_ms, previous)
         self._funding = FundingSchedule()
@@ -78,6 +80,11 @@ class FeedCore:
     def open_ms(self) -> int | None:
         """Open time of the candle in progress, None before the first."""
         return self._builder.open_ms
+
+    def take_gaps(self) -> list[Gap]:
+        """Return the losses of data that have ended since this was last asked."""
+        gaps, self._builder.gaps = self._builder.gaps, []
+        return gaps
 
     def take(self, fact: Fact) -> list[MarketEvent]:
         """Return what is to be published because of a fact, in order."""
@@ -121,7 +128,7 @@ class FeedCore:
             case Candle():
                 self.price = event.close
                 self._builder.follow(event)
-                self._aggregator = CandleAggregator(self._aggregator.source_ms, self._interval_ms, event)
+                self._aggregator = CandleAggregator(self._aggregator.source_ms, self.interval_ms, event)
             case Funding():
                 pass
 
@@ -223,7 +230,7 @@ class FeedCore:
         dues = self._funding.crossed(ts_ms) if ts_ms >= self._funding.due_ms else []
         if self._builder.is_due(ts_ms):
             for bar in self._builder.close_before(ts_ms):
-                while dues and dues[0].ts_ms < bar.open_ms + self._interval_ms:
+                while dues and dues[0].ts_ms < bar.open_ms + self.interval_ms:
                     self._fund(events, dues.pop(0))
                 self._close(events, bar)
         for due in dues:
@@ -231,8 +238,8 @@ class FeedCore:
         return events
 
     def _close(self, events: list[MarketEvent], bar: Bar) -> None:
-        ts_ms = max(bar.open_ms + self._interval_ms, self.last_ts_ms)
-        self._number(events, Candle(self.last_seq + 1, ts_ms, self._symbol, self._interval_ms, *bar))
+        ts_ms = max(bar.open_ms + self.interval_ms, self.last_ts_ms)
+        self._number(events, Candle(self.last_seq + 1, ts_ms, self._symbol, self.interval_ms, *bar))
         self.candles += 1
 
     def _fund(self, events: list[MarketEvent], due: Due) -> None:

@@ -6,7 +6,7 @@ Named tuples, because a burst makes thousands of them a second. Numbers are what
 
 from typing import NamedTuple, TypeAlias
 
-from bus.messages import FeedState, MarketEvent
+from bus.messages import FeedState, Level, MarketEvent
 
 
 class RawQuote(NamedTuple):
@@ -81,10 +81,15 @@ class Refusal(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """Something about the source that people may want to read, and nobody else: `event` is its one name."""
+    """Something about the source that people may want to read, and nobody else: `event` is its one name.
+
+    `incident`: it belongs into the report.
+    """
 
     event: str
     text: str
+    level: Level = Level.WARNING
+    incident: bool = False
 
 
 Fact: TypeAlias = RawQuote | RawTrade | RawCandle | RawFunding | Recorded | DataLost | Backfill

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from bus.messages import (
+    Candle,
     EventsPage,
     EventsRequest,
     FeedState,
@@ -17,6 +18,7 @@ from bus.messages import (
     MarketEvent,
     Message,
     Shutdown,
+    StopReason,
 )
 from bus.sockets import PortTakenError
 from services.clock import boot_ms, monotonic_ms
@@ -24,12 +26,13 @@ from services.feed.age import DataAge
 from services.feed.config import FeedConfig
 from services.feed.core import FeedCore, FeedRules
 from services.feed.facts import Refusal, Remark, Said, SourceState
+from services.feed.gaps import words
 from services.feed.recording_file import NAME, Recording
 from services.feed.recording_lines import RecordingError
 from services.feed.refusals import RefusalReport
 from services.feed.source import Now, Resume, Source, SourceError
 from services.runner import ConfigError, Runner
-from services.session import Session
+from services.session import Session, stop_session
 
 PAGE: Final = 2_000
 STATUS_MS: Final = 1_000
@@ -50,6 +53,9 @@ class Mouth(Protocol):
 
     def tell(self, level: Level, event: str, text: str, *, incident: bool = False) -> None:
         """Tell people."""
+
+    def end_session(self, why: str) -> None:
+        """End the session in order; it can not go on."""
 
 
 class FeedShell:
@@ -91,18 +97,24 @@ class FeedShell:
         """Do what is due; return how many ms may pass until the next turn."""
         now = Now(now_ms, self._boot_clock())
         self._age.pass_to(now_ms, connected=self._state is FeedState.CONNECTED)
-        said = self._source.poll(now)
+        said = self._poll(now)
         if self._core is None and self._source.info is not None:
-            self._open_stream()
+            self._open_stream(now)
         events = self._work(said)
         if events:
             self._recording.append(events)
+            if self._recording.is_short_of_room:
+                self._mouth.end_session("the disk of the recording is almost full")
             self._mouth.publish(events)
+            for event in events:
+                if isinstance(event, Candle):
+                    self._source.published(event, now)
         if self._core is not None:
+            self._tell_of_gaps(self._core, events)
             self._mouth.ready = self._core.last_seq >= self._skip_seq
-            words = self._report.due(self._core.refused, now_ms)
-            if words is not None:
-                self._mouth.tell(Level.WARNING, "data_refused", words)
+            refused = self._report.due(self._core.refused, now_ms)
+            if refused is not None:
+                self._mouth.tell(Level.WARNING, "data_refused", refused)
         if now_ms >= self._status_due_ms:
             self._send_status(now_ms)
         return max(0, min(self._source.wait_ms(now), self._status_due_ms - now_ms))
@@ -132,7 +144,13 @@ class FeedShell:
         self._recording.close()
         return True
 
-    def _open_stream(self) -> None:
+    def _poll(self, now: Now) -> Sequence[Said]:
+        try:
+            return self._source.poll(now)
+        except SourceError as error:
+            raise ConfigError(str(error)) from None
+
+    def _open_stream(self, now: Now) -> None:
         info = self._source.info
         assert info is not None, "the caller has looked"
         core = FeedCore(info, self._rules, self._source.source_interval_ms)
@@ -142,7 +160,11 @@ class FeedShell:
             self._skip_seq = self._recording.last_seq
         else:
             totals = self._recording.totals()
-            core.restore(self._recording.tail(), ticks=totals.ticks, candles=totals.candles)
+            tail = list(self._recording.tail())
+            core.restore(tail, ticks=totals.ticks, candles=totals.candles)
+            for event in tail:
+                if isinstance(event, Candle):
+                    self._source.published(event, now)
         core.refuse("before_start", self._refused_early)
         self._core = core
         for peer in self._asking:
@@ -156,8 +178,8 @@ class FeedShell:
             match word:
                 case SourceState():
                     self._change(word)
-                case Remark(event, text):
-                    self._mouth.tell(Level.WARNING, event, text)
+                case Remark(event, text, level, incident):
+                    self._mouth.tell(level, event, text, incident=incident)
                 case Refusal(name, detail):
                     self._refuse(name, detail)
                 case _:
@@ -169,6 +191,13 @@ class FeedShell:
         if self._skip_seq:
             events = [event for event in events if event.seq > self._skip_seq]
         return events
+
+    def _tell_of_gaps(self, core: FeedCore, events: Sequence[MarketEvent]) -> None:
+        for gap in core.take_gaps():
+            # Every session begins within a candle, and misses its first part.
+            is_begin = bool(events) and events[0].seq == 1
+            level = Level.INFO if is_begin else Level.WARNING
+            self._mouth.tell(level, "data_gap", words(gap, core.interval_ms), incident=not is_begin)
 
     def _refuse(self, name: str, detail: str) -> None:
         self._report.example(name, detail)
@@ -233,6 +262,10 @@ class _RunnerMouth:
 
     def tell(self, level: Level, event: str, text: str, *, incident: bool = False) -> None:
         self._runner.notice(level, event, text, incident=incident)
+
+    def end_session(self, why: str) -> None:
+        stop = stop_session(self._runner.session, StopReason.INTERNAL_ERROR, "feed", why)
+        self._runner.stop(Shutdown(stop.reason, stop.detail))
 
 
 def compose(runner: Runner, session: Session) -> FeedShell:

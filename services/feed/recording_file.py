@@ -3,25 +3,31 @@
 `events.jsonl`: one line a message, `topic|` and the message's fields as a JSON array; the first line is the stream's
 head (`info|...`). A burst is one write. A line that is torn (the last one, after a kill) is cut off on reopening.
 An event's place is found by halving the file, lines being in order of `seq`: nothing has to be kept in memory, and a
-page of events costs the same however long the recording is.
+page of events costs the same however long the recording is. It grows as long as its disk has room: before that ends
+it says so, so that the session can end in order. After the session it is packed (`packed_file`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
 from typing import Final
 
 from bus.errors import MalformedFrameError
 from bus.messages import Candle, Funding, MarketEvent, Quote, StreamInfo, Trade
+from services.feed.packed_file import PLAIN, place_of, recorded_lines
 from services.feed.recording_lines import RecordingError, is_whole, line_of, message_of, seq_of
 from services.feed.source import Resume
 
-NAME: Final = "events.jsonl"
+NAME: Final = PLAIN
 _CHUNK: Final = 1 << 20
 _NEAR: Final = 1 << 16
 """Bytes within which a line is looked for one by one."""
 _MOST_TORN: Final = 1 << 24
 """Bytes cut off at most; a file with more nonsense at its end is not ours to cut."""
+STRETCH_BYTES: Final = 1 << 24
+ROOM_BYTES: Final = 1 << 26
+"""Before each stretch of recording so much must be free: enough for it, for the journal and for the report."""
 _EVENTS: Final = (Quote, Trade, Candle, Funding)
 
 
@@ -40,16 +46,15 @@ def read_all(path: Path) -> Iterator[StreamInfo | MarketEvent]:
     Raises:
         RecordingError: it is not there, or no recording.
     """
-    path = path / NAME if path.is_dir() else path
+    path = place_of(path)
     try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    return
-                message = _decoded(line, path, number)
-                if isinstance(message, StreamInfo) != (number == 1):
-                    raise RecordingError(f"{path} line {number}: the stream's head must be the first line, and once")
-                yield message
+        for number, line in enumerate(recorded_lines(path), 1):
+            if not line.endswith(b"\n"):
+                return
+            message = _decoded(line, path, number)
+            if isinstance(message, StreamInfo) != (number == 1):
+                raise RecordingError(f"{path} line {number}: the stream's head must be the first line, and once")
+            yield message
     except OSError as error:
         raise RecordingError(f"{path} can not be read: {error.strerror or error}") from None
 
@@ -69,18 +74,25 @@ class Recording:
 
     Args:
         path: the file; it and its directory are made if need be.
+        free_bytes: tells how much room is left on a file's disk.
+
+    Attributes:
+        is_short_of_room: whether the disk is about to be full; the session has to end while it still can.
 
     Raises:
         RecordingError: it exists and is no recording.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, free_bytes: Callable[[Path], int] = lambda path: disk_usage(path).free) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         # Unbuffered: a reader's buffer would still hold what was cut off.
         self._out = path.open("ab", buffering=0)
         self._in = path.open("rb", buffering=0)
         self._head_end = 0
+        self._free_bytes = free_bytes
+        self._stretch_end = STRETCH_BYTES
+        self.is_short_of_room = False
         self.info: StreamInfo | None = None
         """The stream's head, None in a fresh recording."""
         self.last_seq = 0
@@ -112,6 +124,9 @@ class Recording:
         assert events[0].seq == self.last_seq + 1, "events are numbered without a hole"
         self._write(b"".join([line_of(event) for event in events]))
         self.last_seq = events[-1].seq
+        if self._size >= self._stretch_end:
+            self._stretch_end = self._size + STRETCH_BYTES
+            self.is_short_of_room = self._free_bytes(self._path.parent) < ROOM_BYTES
 
     def events_after(self, seq: int, limit: int) -> tuple[MarketEvent, ...]:
         """Return up to `limit` events that follow `seq`."""
@@ -294,4 +309,4 @@ class Recording:
 
 def replayable(path: Path) -> bool:
     """Whether a path is a recording (a run's directory, or its events), rather than a data file."""
-    return path.is_dir() or path.suffix == ".jsonl"
+    return path.is_dir() or path.name.endswith((".jsonl", ".jsonl.gz"))

@@ -62,10 +62,17 @@ class Source(Protocol):
         """For a source of candles: their interval."""
 
     def poll(self, now: Now) -> Sequence[Said]:
-        """Return what is due, in order; a bounded part of it when much is."""
+        """Return what is due, in order; a bounded part of it when much is.
+
+        Raises:
+            SourceError: it turns out that the source can not be used with these settings.
+        """
 
     def wait_ms(self, now: Now) -> int:
         """Return how long until something is due, 0 when more is due already."""
+
+    def published(self, candle: Candle, now: Now) -> None:
+        """Hear of a candle that was published; a source that knows candles of its own may compare."""
 
     def close(self) -> None:
         """End; nothing is said any more."""

@@ -9,21 +9,44 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
-from bus.messages import Candle, FeedState, StreamInfo
-from services.feed.bitunix_rest import START_MS, BitunixRest, BridgeAnswer, HistoryAnswer, PairAnswer, RestNews
+from bus.messages import Candle, FeedState, Level, StreamInfo
+from services.feed.bitunix_rest import (
+    START_MS,
+    BitunixRest,
+    BridgeAnswer,
+    HistoryAnswer,
+    LookAnswer,
+    PairAnswer,
+    RestNews,
+)
 from services.feed.bitunix_rows import INTERVAL_NAMES
 from services.feed.bitunix_talk import Patience
 from services.feed.bitunix_ws import BitunixSocket, Closed, GivenUp, Heard, Opened, Silent, WireNews
 from services.feed.config import HISTORY_CANDLES, FeedConfig, Instrument
-from services.feed.facts import DataLost, Fact, RawCandle, RawFunding, Refusal, Remark, Said, SourceState
+from services.feed.facts import (
+    DataLost,
+    Fact,
+    RawCandle,
+    RawFunding,
+    RawQuote,
+    RawTrade,
+    Refusal,
+    Remark,
+    Said,
+    SourceState,
+)
 from services.feed.hold import Hold
+from services.feed.jump import JumpGuard
 from services.feed.leap import LeapGuard
-from services.feed.source import Now, Resume, make_info
+from services.feed.reconciling import Difference, Reconciliation
+from services.feed.source import Now, Resume, SourceError, make_info
 
 MOST_UNREAD: Final = 200_000
 """Facts that the loop has not come to yet at most; past that the connection is dropped, an honest loss."""
 MOST_WAITING: Final = 100_000
 """Facts that wait for the stream's head at most; past that the oldest are dropped, before anything was published."""
+MOST_LISTED: Final = 50
+"""Differences from the exchange's own candles that the report lists."""
 SERVER_MS: Final = 10_000
 """The simulated exchange is started together with us and may be as long in coming."""
 TICK_WAIT_MS: Final = 3_000
@@ -66,6 +89,9 @@ class BitunixSource:
         last_ms = resume.last_ts_ms if resume is not None else 0
         self._hold = Hold(asks=self._has_klines, last_ms=last_ms)
         self._leap = LeapGuard(last_ms)
+        self._jump = JumpGuard(config.max_jump_pct)
+        self._reconciliation = Reconciliation()
+        self._differences = 0
         # Whatever came before the first tick was not seen, at a start as after a restart.
         self._waiting: deque[Fact] = deque([DataLost()], maxlen=MOST_WAITING)
         self._pair: PairAnswer | None = None
@@ -80,12 +106,19 @@ class BitunixSource:
         self._socket.start()
 
     def poll(self, now: Now) -> Sequence[Said]:
-        """Return what has come in and may go on."""
+        """Return what has come in and may go on.
+
+        Raises:
+            SourceError: the exchange does not list the symbol.
+        """
         if self._socket.has_died:
             raise RuntimeError("the thread of the socket ended by itself")
         said: list[Said] = []
         for _ in range(len(self._news)):
             self._hear(self._news.popleft(), now, said)
+        span = self._reconciliation.question(now.monotonic_ms)
+        if span is not None:
+            self._rest.ask_look(span)
         self._waiting.extend(self._hold.overdue(now.monotonic_ms))
         if self.info is None:
             self._make_head(now, said)
@@ -98,8 +131,13 @@ class BitunixSource:
         """Return how long nothing needs to be done but on news."""
         if self.info is None:
             return 50
-        held_ms = self._hold.wait_ms(now.monotonic_ms)
-        return 1_000 if held_ms is None else held_ms
+        waits = (self._hold.wait_ms(now.monotonic_ms), self._reconciliation.wait_ms(now.monotonic_ms))
+        return min((wait_ms for wait_ms in waits if wait_ms is not None), default=1_000)
+
+    def published(self, candle: Candle, now: Now) -> None:
+        """Remember a candle, to compare it with the exchange's own."""
+        if self._has_klines:
+            self._reconciliation.published(candle, now.monotonic_ms)
 
     def close(self) -> None:
         """Hang up."""
@@ -127,17 +165,21 @@ class BitunixSource:
             case Closed(detail, retry_s):
                 text = f"{detail}; next attempt in {retry_s:.1f} s"
                 said.append(SourceState(FeedState.CONNECTING, text, incident=True))
+                # What only the next tick could have confirmed is lost with the others.
+                said.extend([*self._leap.forget(), *self._jump.forget()])
                 self._keep(DataLost(), now)
             case Silent(channels):
                 said.append(Remark("channel_silent", f"no data on {', '.join(channels)} yet, subscribed again"))
             case GivenUp(detail):
                 said.append(SourceState(FeedState.LOST, detail, incident=True))
-            case PairAnswer() | HistoryAnswer() | BridgeAnswer():
-                self._hear_rest(news, said)
+            case PairAnswer() | HistoryAnswer() | BridgeAnswer() | LookAnswer():
+                self._hear_rest(news, now, said)
 
-    def _hear_rest(self, news: RestNews, said: list[Said]) -> None:
+    def _hear_rest(self, news: RestNews, now: Now, said: list[Said]) -> None:
         match news:
-            case PairAnswer():
+            case PairAnswer(pair):
+                if isinstance(pair, Refusal) and pair.name == "unknown_symbol":
+                    raise SourceError(pair.detail)
                 self._pair = news
             case HistoryAnswer():
                 self._history = news
@@ -145,19 +187,33 @@ class BitunixSource:
                 if detail:
                     said.append(Remark("rest_failed", f"missed candles could not be fetched: {detail}"))
                 self._waiting.extend(self._hold.answered(candles))
+            case LookAnswer(candles):
+                differences = self._reconciliation.answered(candles, now.monotonic_ms)
+                said.extend(self._told_of(difference) for difference in differences)
+
+    def _told_of(self, difference: Difference) -> Remark:
+        """Put a difference into words; an exchange that differs all the time is not listed for ever."""
+        if not difference.is_large:
+            return Remark("candle_differs", f"a little: {difference.text}", Level.INFO)
+        self._differences += 1
+        if self._differences == MOST_LISTED:
+            text = f"{difference.text}; {MOST_LISTED} differences are listed, what follows is in the log alone"
+            return Remark("candle_differs", text, incident=True)
+        return Remark("candle_differs", difference.text, incident=self._differences < MOST_LISTED)
 
     def _take(self, fact: Fact | Refusal, now: Now, said: list[Said]) -> None:
         if isinstance(fact, Refusal):
             said.append(fact)
             return
         if isinstance(fact, RawFunding):
-            self._keep(fact, now)
+            self._keep(self._jump.take_mark(fact), now)
             return
-        for believed in self._leap.take(fact, now.boot_ms):  # type: ignore[arg-type]  # the socket's facts are timed
-            if isinstance(believed, Refusal):
-                said.append(believed)
-            else:
-                self._keep(believed, now)
+        for timely in self._leap.take(fact, now.boot_ms):  # type: ignore[arg-type]  # the socket's facts are timed
+            for believed in self._jump.take(timely) if isinstance(timely, RawQuote | RawTrade) else [timely]:
+                if isinstance(believed, Refusal):
+                    said.append(believed)
+                else:
+                    self._keep(believed, now)
 
     def _keep(self, fact: Fact, now: Now) -> None:
         facts, question = self._hold.take(fact, now.monotonic_ms)
@@ -187,8 +243,9 @@ class BitunixSource:
             said_of_pair = Instrument()
         if not self._has_klines:
             notes.append("the exchange has no candles of this interval: strategies warm up live")
-        elif isinstance(rows, Refusal):
-            notes.append(f"no candles from before the session ({_told(rows)}): strategies warm up live")
+        elif isinstance(rows, Refusal) or not rows:
+            why = _told(rows) if isinstance(rows, Refusal) else "an empty list"
+            notes.append(f"no candles from before the session ({why}): strategies warm up live")
         history = () if isinstance(rows, Refusal) else _history(rows, self._config)
         self.info = make_info(self._config, said_of_pair, history, "; ".join(notes))
         if history:

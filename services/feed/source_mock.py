@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
-from bus.messages import FeedState, StreamInfo
+from bus.messages import Candle, FeedState, StreamInfo
 from services.feed.config import HISTORY_CANDLES, FeedConfig, Instrument
 from services.feed.facts import RawQuote, RawTrade, Said, SourceState
 from services.feed.mock import START_MS, MockMarket
@@ -60,6 +60,9 @@ class MockSource:
     def wait_ms(self, now: Now) -> int:
         """Return how long until the next event."""
         return max(0, self._next.ts_ms - START_MS - self._pace.elapsed_ms(now))
+
+    def published(self, candle: Candle, now: Now) -> None:
+        """There is nothing to compare it with."""
 
     def close(self) -> None:
         """Nothing is open."""

@@ -102,6 +102,9 @@ class ReplaySource:
             return 0
         return self._schedule.wait_ms(due_ms, now)
 
+    def published(self, candle: Candle, now: Now) -> None:
+        """There is nothing to compare it with."""
+
     def close(self) -> None:
         """Nothing is open but the file, which goes with the source."""
 

@@ -1,6 +1,6 @@
 """The seal of a finished run: checksums of its recording and its journal, so that a changed byte is found and named.
 
-`seal.json`: SHA-256 of `journal.db`, and of `events.jsonl` in blocks of whole lines, each with its first line's number.
+`seal.json`: SHA-256 of `journal.db`, and of the recording's lines in blocks, whether it is packed by now or not.
 """
 
 import hashlib
@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.broker.finishing import JOURNAL_FILE
-from services.feed.recording_file import NAME as EVENTS_FILE
+from services.feed.packed_file import PLAIN as EVENTS_FILE
+from services.feed.packed_file import recorded_lines
+from services.feed.recording_lines import RecordingError
 from services.waiting import read_json, write_atomic
 
 SEAL_FILE: Final = "seal.json"
@@ -40,7 +42,7 @@ def changed_since_sealed(run_dir: Path) -> str:
 
 
 def _seal_of(run_dir: Path) -> dict[str, Any]:
-    return {"journal": _file_hash(run_dir / JOURNAL_FILE), "events": list(_block_hashes(run_dir / EVENTS_FILE))}
+    return {"journal": _file_hash(run_dir / JOURNAL_FILE), "events": list(_block_hashes(run_dir))}
 
 
 def _changed_block(sealed: list[str], now: list[str]) -> str:
@@ -59,16 +61,19 @@ def _file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _block_hashes(path: Path) -> Iterator[str]:
-    if not path.exists():
-        return
+def _block_hashes(run_dir: Path) -> Iterator[str]:
     digest, lines = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        for line in file:
+    try:
+        for line in recorded_lines(run_dir):
             digest.update(line)
             lines += 1
             if lines == BLOCK_LINES:
                 yield digest.hexdigest()
                 digest, lines = hashlib.sha256(), 0
+    except FileNotFoundError:
+        return
+    except RecordingError as error:
+        yield str(error)
+        return
     if lines:
         yield digest.hexdigest()

@@ -198,6 +198,9 @@ class Settings(BaseSettings):
     max_fill_pct_of_volume: NotNegative = Field(default=0, description=">= 0; 0: no cap")
     max_order_age_sec: Positive = Field(default=10, description="> 0")
     max_quote_age_sec: Positive = Field(default=10, description="> 0")
+    max_jump_pct: Positive = Field(
+        default=20, description="> 0; percent from one tick to the next; a price further off waits for a second one"
+    )
     tick_size: Positive | None = Field(default=None, description="> 0; unset: from the source, without one 0.1")
     lot_size: Positive | None = Field(default=None, description="> 0; unset: from the source, without one 0.0001")
     min_qty: Positive | None = Field(default=None, description="> 0; unset: from the source, without one 0.0001")

@@ -69,6 +69,7 @@ ROWS = [
         ["quote +0"],
         {"crossed": 1},
     ),
+    Row("a price beyond all markets is refused", [raw_quote(0, 1.0, 1e13), raw_trade(0, 1e45)], [], {"absurd": 2}),
     Row("a quote that is not finite is refused", [raw_quote(0, NAN), raw_quote(0, 1.0, INF)], [], {"not_finite": 2}),
     Row("a locked quote is a quote", [raw_quote(0, 100.0, 100.0)], ["quote +0"]),
     Row("a price of zero is refused", [raw_quote(0, 0.0), raw_trade(0, 0.0)], [], {"price_not_positive": 2}),

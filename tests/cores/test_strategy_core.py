@@ -135,6 +135,18 @@ def test_the_last_recalled_question_is_answered_as_before() -> None:
     assert [signal.side for signal in answer.signals] == [Side.LONG]
 
 
+@pytest.mark.parametrize("twice", [1, 3, 6])
+def test_a_recall_that_comes_twice_changes_no_answer(twice: int) -> None:
+    """It says hello again when the broker is slow to answer, and is then told everything twice."""
+    questions = [question(candle(index, close)) for index, close in enumerate(FALL_THEN_RISE[:6])]
+    again = core()
+    again.handle(Recall(tuple(questions), more=False), 0)
+    again.handle(Recall(tuple(questions[-twice:]), more=False), 0)
+    (answer,) = again.handle(questions[-1], 0)
+    assert isinstance(answer, Decision)
+    assert [signal.side for signal in answer.signals] == [Side.LONG]
+
+
 @pytest.mark.parametrize(
     ("name", "params", "says"),
     [

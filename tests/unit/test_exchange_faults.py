@@ -1,3 +1,4 @@
+import json
 from math import inf
 from typing import Any
 
@@ -10,6 +11,7 @@ from services.exchange.distortion import distortion
 from services.exchange.faults import KINDS, Fault, FaultError, describe, parse_faults
 from services.exchange.instruments import instrument
 from services.exchange.line import Line, garbage
+from services.exchange.market import Quote, Trade
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,7 @@ def test_specs_may_be_repeated_or_separated_by_commas() -> None:
         ("gap=0%", "fault 'gap=0%': the value must be a number of at least 1"),
         ("delay=2d", "fault 'delay=2d': the value must be a number of at least 0"),
         ("mute@5d", "fault 'mute@5d': after @ come times, as in @10s or @10s+5s"),
+        ("tls_error@3s", "fault 'tls_error@3s' is on from the start: it takes no time"),
         ("http=200", "fault 'http=200': the value must be a number from 400 to 599"),
         ("pong=late", "fault 'pong=late': the value must be pong, none or a number of at least 0"),
         ("kline=odd", "fault 'kline=odd': the value must be one of late, duplicate, no_last, jump"),
@@ -119,11 +122,17 @@ def test_a_line_loses_doubles_and_swaps_every_nth_push(spec: str, frames: list[A
 
 
 def test_garbage_comes_after_every_nth_good_push_and_changes() -> None:
-    push = Push("trade", "BTCUSDT", T0, "123456")
+    push = Push("trade", "BTCUSDT", T0, f'{{"ch":"trade","ts":{T0}}}')
     frames = _frames("garbage=2", count=4)
     assert [frame for frame in frames if frame in {"1", "2", "3", "4"}] == ["1", "2", "3", "4"]
     assert len(frames) == 6
     assert len(set(garbage(push))) == len(garbage(push))
+
+
+def test_an_oversized_frame_is_well_formed_and_comes_after_every_nth_push() -> None:
+    frames = _frames("oversized=3", count=3)
+    assert [len(frame) > 2_000_000 for frame in frames] == [False, False, False, True]
+    assert json.loads(frames[-1])["data"] == []
 
 
 def test_a_flash_crash_falls_by_its_percentage_and_comes_back() -> None:
@@ -149,14 +158,14 @@ def test_a_flood_adds_small_trades_to_each_trade() -> None:
 def test_a_flood_by_rate_adds_so_many_trades_a_second_however_the_tape_is_cut() -> None:
     change = distortion(parse_faults(["flood=4/s@1s"]), instrument("BTCUSDT"), T0, speed=1.0)
     assert change is not None
-    tape = [trade(T0), trade(T0 + 1100), quote(T0 + 1600), trade(T0 + 2000)]
+    tape: list[Quote | Trade] = [trade(T0), trade(T0 + 1100), quote(T0 + 1600), trade(T0 + 2000)]
     flooded = change(tape)
     assert [event.ts_ms - T0 for event in flooded] == [
         0,
         *(1000, 1100, 1250, 1500, 1600, 1750),
         *(2000, 2000, 2250, 2500, 2750),
     ]
-    assert flooded == [event for cut in ([tape[0]], tape[1:3], [tape[3]]) for event in change(cut)]
+    assert flooded == [event for cut in (tape[:1], tape[1:3], tape[3:]) for event in change(cut)]
 
 
 def test_without_such_faults_the_market_is_left_alone() -> None:

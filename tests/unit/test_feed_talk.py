@@ -5,7 +5,7 @@ from feed_builders import T0, raw_candle, raw_quote, raw_trade
 
 from services.feed.age import DataAge
 from services.feed.bitunix_talk import Talk
-from services.feed.facts import Backfill, DataLost, RawQuote, Refusal
+from services.feed.facts import Backfill, DataLost, RawQuote, RawTrade, Refusal
 from services.feed.hold import Hold, Question
 from services.feed.leap import LEAP_MS, LeapGuard
 from services.feed.pace import RESTART_MS, Pace
@@ -145,6 +145,15 @@ def test_a_leap_that_the_next_event_confirms_is_a_hole_in_the_data() -> None:
     later = T0 + 4 * LEAP_MS
     assert guard.take(leap(later), 0) == []
     assert guard.take(leap(later + 1), 1) == [leap(later), leap(later + 1)]
+
+
+def test_trades_of_one_push_do_not_confirm_each_other_s_time() -> None:
+    guard = LeapGuard(T0)
+    absurd = [RawTrade(T0 + 2 * LEAP_MS, price, 1.0, "buy") for price in (1.0, 2.0, 3.0)]
+    assert [guard.take(trade, 0) for trade in absurd] == [[], [], []]
+    assert [type(said) for said in guard.take(leap(T0 + 1), 1)] == [Refusal, Refusal, Refusal, RawQuote]
+    assert [guard.take(trade, 2) for trade in absurd] == [[], [], []]
+    assert guard.take(leap(T0 + 2 * LEAP_MS + 1), 3) == [*absurd, leap(T0 + 2 * LEAP_MS + 1)]
 
 
 def test_after_a_sleep_the_time_may_be_as_much_later() -> None:

@@ -22,6 +22,7 @@ from services.feed.bitunix_rest import (
     BitunixRest,
     BridgeAnswer,
     HistoryAnswer,
+    LookAnswer,
     PairAnswer,
     RestNews,
 )
@@ -30,7 +31,9 @@ from services.feed.bitunix_ws import BitunixSocket, Closed, GivenUp, Heard, Open
 from services.feed.config import Backoff, FeedConfig
 from services.feed.core import FeedCore, FeedRules
 from services.feed.facts import DataLost, RawFunding, RawQuote, RawTrade, Refusal, Remark, Said, SourceState
-from services.feed.source import Now, Resume
+from services.feed.reconciling import Span
+from services.feed.route_ws import MOST_BYTES
+from services.feed.source import Now, Resume, SourceError
 from services.feed.source_bitunix import BitunixSource
 
 WAIT_S = 10.0
@@ -417,11 +420,27 @@ def test_a_refusal_is_tried_again() -> None:
         assert str(answered.pair.tick_size) == "0.01"  # type: ignore[union-attr]
 
 
-def test_a_symbol_that_is_not_listed_is_told_at_once() -> None:
-    with rest_served(lambda _: (200, {"code": 0, "data": []})) as (url, asked), asking(url) as (rest, news):
+def test_a_symbol_that_is_not_listed_is_told_at_once_with_the_nearest() -> None:
+    def answer(path: str) -> tuple[int, object]:
+        return 200, {"code": 0, "data": [] if "symbols=" in path else [{"symbol": "BTCUSDC"}, {"symbol": "DOGEUSDT"}]}
+
+    with rest_served(answer) as (url, asked), asking(url) as (rest, news):
         rest.ask_pair()
-        assert news.get(timeout=WAIT_S) == PairAnswer(Refusal("unknown_symbol", f"the exchange does not list {SYMBOL}"))
+        words = "symbol must be one that the exchange lists, got BTCUSDT: the nearest are BTCUSDC"
+        assert news.get(timeout=WAIT_S) == PairAnswer(Refusal("unknown_symbol", words))
+        assert len(asked) == 2
+
+
+def test_candles_that_were_published_are_asked_for_again() -> None:
+    with rest_served(klines(T0)) as (url, asked), asking(url) as (rest, news):
+        rest.ask_look(Span(T0 - 3 * MINUTE, T0 - MINUTE))
+        answer = news.get(timeout=WAIT_S)
+        assert isinstance(answer, LookAnswer)
+        assert [row.open_ms for row in answer.candles] == [T0 - 3 * MINUTE, T0 - 2 * MINUTE, T0 - MINUTE]
         assert len(asked) == 1
+    with rest_served(lambda _: (500, b"")) as (url, asked), asking(url) as (rest, news):
+        rest.ask_look(Span(T0, T0))
+        assert news.get(timeout=WAIT_S) == LookAnswer([])
 
 
 def _bridge(news: "Queue[RestNews]") -> BridgeAnswer:
@@ -577,6 +596,58 @@ def test_a_feed_that_starts_again_bridges_the_time_it_was_away() -> None:
             listener.source.close()
     assert [(type(event), event.seq) for event in listener.events] == [(Candle, 3), (Candle, 4), (Quote, 5), (Quote, 6)]
     assert [event.volume for event in listener.events if isinstance(event, Candle)] == [2.0, 2.0]
+
+
+def test_a_symbol_that_is_not_listed_ends_the_feed() -> None:
+    with (
+        served(quiet) as (_, ws_url),
+        rest_served(lambda _: (200, {"code": 0, "data": [{"symbol": "BTCUSDC"}]})) as (rest_url, _),
+        listening(ws_url, rest_url) as listener,
+        pytest.raises(SourceError, match="got BTCUSDT: the nearest are BTCUSDC"),
+    ):
+        listener.until(lambda _: False)
+
+
+def test_a_push_that_comes_twice_and_one_that_is_far_off_are_refused() -> None:
+    texts = [book(T0), prints(T0 + 1, "100"), prints(T0 + 1, "100"), prints(T0 + 2, "1"), prints(T0 + 3, "101")]
+    with (
+        served(streaming(*texts)) as (_, ws_url),
+        rest_served(klines(T0)) as (rest_url, _),
+        listening(ws_url, rest_url) as listener,
+    ):
+        listener.until(lambda it: len(it.events) == 3)
+        assert [event.price for event in listener.events if isinstance(event, Trade)] == [100.0, 101.0]
+        assert [word.name for word in listener.said if isinstance(word, Refusal)] == ["duplicate", "jump"]
+
+
+@pytest.mark.parametrize(
+    "sends",
+    [
+        [b" " * (MOST_BYTES + 1)],
+        [[b" " * (MOST_BYTES // 2), b" " * (MOST_BYTES // 2), b" "]],
+    ],
+    ids=["at once", "in parts"],
+)
+def test_an_oversized_message_costs_the_connection_not_the_memory(sends: list[Any]) -> None:
+    def script(connection: ServerConnection, exchange: Exchange) -> None:
+        for message in sends:
+            connection.send(message)
+        exchange.listen(connection)
+
+    with served(script, streaming(book(T0))) as (_, url), connected(url) as (_, news):
+        assert "oversized" in wait_for(news, Closed).detail
+        assert facts_of(news, 1) == [RawQuote(T0, 99.9, 100.1, 1.0, 2.0)]
+
+
+def test_text_that_is_no_utf_8_is_one_refusal() -> None:
+    def script(connection: ServerConnection, exchange: Exchange) -> None:
+        connection.send(b'{"ch":"trade\xff', text=True)
+        connection.send(book(T0))
+        exchange.listen(connection)
+
+    with served(script) as (_, url), connected(url) as (_, news):
+        refusal, quote = facts_of(news, 2)
+        assert (refusal.name, quote) == ("not_json", RawQuote(T0, 99.9, 100.1, 1.0, 2.0))
 
 
 def test_attempts_exhausted_is_a_lost_feed() -> None:

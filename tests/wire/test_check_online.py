@@ -14,16 +14,19 @@ from services import check_online
 from services.check_online import Finding, check_source
 
 KLINE = {"code": 0, "msg": "Success", "data": [{"open": "1", "time": "1786410720000"}]}
+BTC = {"symbol": "BTCUSDT", "basePrecision": 4, "quotePrecision": 1, "minTradeVolume": "0.0001"}
+PAIRS = {"code": 0, "msg": "Success", "data": [BTC]}
 TRADE = {"ch": "trade", "symbol": "BTCUSDT", "ts": 1, "data": [{"p": "1", "v": "1", "s": "buy"}]}
 BOOK = {"ch": "depth_book1", "symbol": "BTCUSDT", "ts": 1, "data": {"b": [["1", "2"]], "a": [["3", "4"]]}}
+PRICE = {"ch": "price", "symbol": "BTCUSDT", "ts": 1, "data": {"mp": "1", "fr": "0.01"}}
 NO_BOOK = {"ch": "depth_book1", "symbol": "X", "ts": 1, "data": {"b": [["", ""]], "a": [["", ""]]}}
 
 
 @contextmanager
-def rest(answer: Any, status: int = 200) -> Iterator[str]:
+def rest(answer: Any, status: int = 200, pairs: Any = PAIRS) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps(answer).encode()
+            body = json.dumps(pairs if "trading_pairs" in self.path else answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -54,7 +57,7 @@ def saying(*frames: dict[str, Any]) -> Callable[[ServerConnection], None]:
     def behaviour(connection: ServerConnection) -> None:
         connection.send(json.dumps({"op": "connect", "data": {"result": True}}))
         asked = json.loads(connection.recv())
-        assert [arg["ch"] for arg in asked["args"]] == ["trade", "depth_book1"]
+        assert [arg["ch"] for arg in asked["args"]] == ["depth_book1", "trade", "price"]
         for frame in frames:
             connection.send(json.dumps(frame))
         for _ in connection:
@@ -71,24 +74,27 @@ def found(rest_url: str, ws_url: str) -> dict[str, Finding]:
 
 
 def test_an_exchange_that_answers_is_well() -> None:
-    with rest(KLINE) as rest_url, stream(saying(BOOK, TRADE)) as ws_url:
+    with rest(KLINE) as rest_url, stream(saying(BOOK, TRADE, PRICE)) as ws_url:
         findings = found(rest_url, ws_url)
     assert list(findings) == [
         "REST DNS",
         "REST TCP",
+        "REST symbol",
         "REST candles",
         "clock",
         "WebSocket DNS",
         "WebSocket TCP",
-        "WebSocket data on trade",
         "WebSocket data on depth_book1",
+        "WebSocket data on trade",
+        "WebSocket data on price",
     ]
+    assert findings["REST symbol"].value == "BTCUSDT: tick 0.1, lot 0.0001, minimum 0.0001"
     assert [name for name, finding in findings.items() if not finding.ok] == []
 
 
 def test_a_channel_that_stays_silent_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_online, "TIMEOUT_MS", 300)
-    with rest(KLINE) as rest_url, stream(saying(NO_BOOK, TRADE)) as ws_url:
+    with rest(KLINE) as rest_url, stream(saying(NO_BOOK, TRADE, PRICE)) as ws_url:
         findings = found(rest_url, ws_url)
     assert findings["WebSocket data on trade"].ok
     assert not findings["WebSocket data on depth_book1"].ok
@@ -108,10 +114,18 @@ def test_a_channel_that_stays_silent_is_told(monkeypatch: pytest.MonkeyPatch) ->
     ],
 )
 def test_rest_that_answers_otherwise_is_told(answer: Any, status: int, said: str) -> None:
-    with rest(answer, status) as rest_url, stream(saying(BOOK, TRADE)) as ws_url:
-        finding = found(rest_url, ws_url)["REST candles"]
+    with rest(answer, status) as rest_url, stream(saying(BOOK, TRADE, PRICE)) as ws_url:
+        findings = found(rest_url, ws_url)
+    finding = findings["REST candles" if status == 200 else "REST symbol"]
     assert not finding.ok
     assert said in finding.advice
+
+
+def test_a_symbol_that_is_not_listed_is_told_with_its_nearest() -> None:
+    pairs = {"code": 0, "data": [{**BTC, "symbol": "BTCUSDC"}, {**BTC, "symbol": "DOGEUSDT"}]}
+    with rest(KLINE, pairs=pairs) as rest_url, stream(saying(BOOK, TRADE, PRICE)) as ws_url:
+        finding = found(rest_url, ws_url)["REST symbol"]
+    assert finding.advice == "symbol must be one that the exchange lists, got BTCUSDT: the nearest are BTCUSDC."
 
 
 def test_a_socket_that_closes_at_once_is_told() -> None:
