@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := LAP_DURATION=1 LAP_SEED=0 LAP_INTERVAL=1s LAP_STRATEGY_PARAMS=fast=3,slow=8 \
 	LAP_MIN_TRADE_INTERVAL_SEC=3 LAP_STOP_BPS=12 LAP_TP_R=3 LAP_MAX_CONSECUTIVE_LOSSES=50
 
-.PHONY: help demo run test chaos bench-recovery gates format lock clean
+.PHONY: help demo run test chaos bench-recovery parity gates format lock clean pictures
 
 help:
 	@echo "make demo   a one-minute session against the simulated exchange"
@@ -17,6 +17,8 @@ help:
 	@echo "make test   all gates and tests"
 	@echo "make chaos  kills real processes for a quarter of an hour, at every named point and at random"
 	@echo "make bench-recovery  how long restarts and stops take, p50, p99, max"
+	@echo "make parity candle mode against backtesting.py, trade by trade"
+	@echo "make pictures  the pictures of the documents, from a real demo session"
 	@echo "make gates  ruff, mypy, import contracts"
 	@echo "make format let ruff format the code"
 	@echo "make lock   write the installed versions to requirements.lock"
@@ -42,6 +44,18 @@ chaos: .venv/.ready
 bench-recovery: .venv/.ready
 	PYTHONPATH=tests $(BIN)/python bench/recovery.py
 
+.venv-parity/.ready: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv-parity
+	.venv-parity/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-parity/bin/python -m pip install --quiet --constraint requirements.lock --editable . --group parity
+	touch $@
+
+parity: .venv-parity/.ready
+	.venv-parity/bin/python bench/parity/backtesting_py.py
+
+pictures: .venv/.ready
+	PYTHONPATH=tests $(BIN)/python bench/pictures.py
+
 gates: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,4 +70,4 @@ lock: .venv/.ready
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 
 clean:
-	rm -rf .venv dist build runs logs .lap
+	rm -rf .venv .venv-parity dist build runs logs .lap

@@ -6,7 +6,7 @@ whoever finds that nobody does. It works from the disk alone, under a lock, and 
 
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,28 @@ from bus.messages import StopReason
 from services.alerts_file import alert
 from services.broker.finishing import finish_journal
 from services.clock import wall_ms
+from services.feed.packed_file import pack
+from services.launcher import Process
 from services.locks import FileLock
 from services.replay.seal_file import seal_run
 from services.report.build import build_report
 from services.session import Session, Stop, is_done, mark_done, read_session, read_stop, read_views
+from services.waiting import read_json, wait_until
 
 LOCK_TIMEOUT_MS = 25_000
+FEED_MS = 5_000
+"""The feed leaves within this, or is killed."""
 
 
 def close_session(session: Session) -> Path:
     """Bring a session whose services are gone to its end; return where the report is."""
     stop = read_stop(session) or Stop(session.run_id, StopReason.INTERNAL_ERROR, "closing", "it crashed", wall_ms())
+    wait_until(lambda: not _feed_is_alive(session), FEED_MS)
     finish_journal(session.run_dir, session.state_dir, session.settings, stop.reason)
     report = build_report(session.run_dir, _end(session, stop))
     seal_run(session.run_dir)
+    with contextlib.suppress(OSError):  # the plain recording does as well
+        pack(session.run_dir)
     session.kill_file.unlink(missing_ok=True)
     mark_done(session)
     return report
@@ -55,8 +63,14 @@ def main() -> int:
     return 0
 
 
+def _feed_is_alive(session: Session) -> bool:
+    """Whether the feed may still write: with a supervisor of its own it ends when it ends."""
+    service = read_views(session).get("feed", {}).get("service")
+    return isinstance(service, dict) and Process(service["pid"], service["created"]).is_alive
+
+
 def _end(session: Session, stop: Stop) -> Mapping[str, Any]:
-    views = read_views(session)
+    views, logged = read_views(session), _logged(session)
     restarts = {service: view.get("restarts", 0) for service, view in views.items()}
     failures = [
         {
@@ -64,6 +78,7 @@ def _end(session: Session, stop: Stop) -> Mapping[str, Any]:
             "service": service,
             "event": "service_failed",
             "message": f"{service} {failure['because']}",
+            "market_ts": _market_ts(logged, failure["ts"]),
         }
         for service, view in views.items()
         for failure in view.get("failures", ())
@@ -75,15 +90,30 @@ def _end(session: Session, stop: Stop) -> Mapping[str, Any]:
         "detail": stop.detail,
         "ended_at_ms": wall_ms(),
         "restarts": restarts,
-        "notes": [event["message"] for event in _logged(session) if event.get("event") == "warming_up"][:1],
-        "incidents": sorted([*failures, *_incidents(session)], key=lambda incident: str(incident["ts"])),
+        "feed": _feed_counts(session),
+        "notes": [event["message"] for event in logged if event.get("event") == "warming_up"][:1],
+        "incidents": sorted([*failures, *_incidents(logged)], key=lambda incident: str(incident["ts"])),
     }
 
 
-def _incidents(session: Session) -> list[dict[str, Any]]:
+def _incidents(logged: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the run's incidents out of the system log, oldest first."""
-    wanted = ("ts", "service", "event", "message")
-    return [{key: event.get(key) for key in wanted} for event in _logged(session) if event.get("incident")]
+    wanted = ("ts", "service", "event", "message", "level", "market_ts", "seconds")
+    return [{key: event[key] for key in wanted if key in event} for event in logged if event.get("incident")]
+
+
+def _market_ts(logged: Sequence[Mapping[str, Any]], ts: str) -> int | None:
+    """Return the market's time at a wall time, as the system log knew it."""
+    known = [event["market_ts"] for event in logged if event.get("market_ts") and event["ts"] <= ts]
+    return known[-1] if known else None
+
+
+def _feed_counts(session: Session) -> dict[str, Any]:
+    """Return what the monitor counted of the feed, as far as its last heartbeat tells."""
+    beat = read_json(session.log_dir / "heartbeat.json")
+    if not isinstance(beat, dict) or beat.get("run_id") != session.run_id:
+        return {}
+    return {name: beat.get("counts", {}).get(name, 0) for name in ("reconnects", "refused", "stale_sec")}
 
 
 def _logged(session: Session) -> list[dict[str, Any]]:

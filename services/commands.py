@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from services import locate
+from services.progress import busy
 from services.session import Session, read_session
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 NO_SESSION = 3
+_QUIET = "No sign of progress; there is none either when stderr is no terminal."
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
@@ -62,6 +64,7 @@ def kill(
     reason: Annotated[str, typer.Option(help="Goes into the kill file's first line, the log and the report.")] = "",
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait until every process is gone.")] = 30.0,
     force: Annotated[bool, typer.Option("--force", help="Kill what is left after the time-out.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Stop the running session and wait until every process of it is gone."""
     from services.killing import kill_session
@@ -70,7 +73,8 @@ def kill(
     if session is None:
         typer.echo("no session is running here", err=True)
         raise typer.Exit(NO_SESSION)
-    left = kill_session(session, reason, timeout, force=force)
+    with busy(f"stopping session {session.run_id}", quiet=quiet):
+        left = kill_session(session, reason, timeout, force=force)
     if left:
         typer.echo(f"still there after {timeout:g} s: {', '.join(left)}", err=True)
         raise typer.Exit(1)
@@ -93,8 +97,52 @@ def status(
 
 
 @app.command()
+def top() -> None:
+    """Watch the running session live; exit code 3 when there is none."""
+    from services.opening import is_running
+    from services.top import top_command
+
+    session = _running_session()
+    if session is None:
+        typer.echo("no session is running here")
+        raise typer.Exit(NO_SESSION)
+    raise typer.Exit(top_command(session, is_running))
+
+
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On the loopback interface; 0: a free one.")] = 0,
+    open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Watch the running session in a browser, on the loopback interface; exit code 3 when there is none."""
+    from services.opening import is_running
+
+    session = _running_session()
+    if session is None:
+        typer.echo("no session is running here")
+        raise typer.Exit(NO_SESSION)
+    try:
+        from services.dashboard.server_http import serve
+    except ImportError as error:
+        typer.echo(f"{error.name} is missing: pip install 'laptop-agents[dashboard]'", err=True)
+        raise typer.Exit(2) from None
+
+    def opened(address: str) -> None:
+        typer.echo(f"dashboard: {address}")
+        if open_page:
+            webbrowser.open(address)
+
+    try:
+        serve(session, is_running, port, opened)
+    except OSError as error:
+        typer.echo(f"port {port} can not be used: {error.strerror}", err=True)
+        raise typer.Exit(2) from None
+
+
+@app.command()
 def check(
     online: Annotated[bool, typer.Option("--online", help="Also ask whether the source answers.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Validate settings and surroundings; exit code 0 or 2."""
     from services.check import run_checks
@@ -120,7 +168,8 @@ def check(
             return str(error)
         return ""
 
-    rows = run_checks(resolved, cwd, online, running=running, load_strategy=strategy_fault)
+    with busy("asking the source" if online else "checking", quiet=quiet):
+        rows = run_checks(resolved, cwd, online, running=running, load_strategy=strategy_fault)
     width = max(len(row.name) for row in rows)
     for row in rows:
         mark = "ok" if row.ok else "NO"
@@ -132,13 +181,15 @@ def check(
 def report(
     run: Annotated[str, typer.Argument(help="A run's name or directory; the newest without it.")] = "latest",
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Make a run's summary.html, summary.json and trades.csv (again) from its journal, a crashed run's too."""
     from services.report.build import build_report
 
     run_dir = _run_dir(run)
     try:
-        page = build_report(run_dir)
+        with busy(f"making the report of {run_dir.name}", quiet=quiet):
+            page = build_report(run_dir)
     except OSError as error:
         typer.echo(f"the report can not be written: {error}", err=True)
         raise typer.Exit(1) from None
@@ -155,7 +206,7 @@ def replay(
         bool, typer.Option("--check", help="Compare trades.csv with the recorded one; 1 if it differs.")
     ] = False,
     setting: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Work a recorded run, or data files, through the same strategy and broker code, as fast as it goes."""
     from services.replaying import replay_command
@@ -167,7 +218,9 @@ def replay(
 def exchange(
     data: Annotated[list[Path] | None, typer.Option(help="Data file(s) to serve instead of the seeded walk.")] = None,
     speed: Annotated[float, typer.Option(min=0.001, help="How many times faster than real time.")] = 1.0,
-    fault: Annotated[list[str] | None, typer.Option(help="A fault such as mute@20s+10s; may be repeated.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="A fault such as mute@20s+10s; may be repeated. 'help' lists them.")
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one, printed.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the walk.")] = 0,
     symbol: Annotated[str, typer.Option(help="The contract it trades.")] = "BTCUSDT",
@@ -176,6 +229,21 @@ def exchange(
     from services.exchange.process import run_standalone
 
     raise typer.Exit(run_standalone(data or [], speed, fault or [], port, seed, symbol))
+
+
+@app.command()
+def logs(
+    service: Annotated[str, typer.Option(help="Only this service's.")] = "",
+    level: Annotated[str, typer.Option(help="Only what matters at least so much, such as WARNING.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they grow, until Ctrl-C.")] = False,
+) -> None:
+    """Show the logs of all processes as one: of the running session, or of the last one."""
+    from services.reading import logs_command
+
+    session = read_session(locate.state_dir(Path.cwd(), os.environ))
+    named = locate.environment(Path.cwd(), os.environ).get("LAP_LOG_DIR") or "logs"
+    log_dir = session.log_dir if session else Path.cwd() / named
+    raise typer.Exit(logs_command(log_dir, session, service, level, follow=follow))
 
 
 def _running_session() -> Session | None:

@@ -189,7 +189,7 @@ class Supervisor:
     def _close_session(self, deadline: int) -> None:
         """Run the closing child: it finishes what a dead broker left, writes the report, says done."""
         try:
-            subprocess.run(
+            ended = subprocess.run(
                 [sys.executable, "-P", "-m", "services.closing", str(self._session.state_dir)],
                 stdin=subprocess.DEVNULL,
                 timeout=max(1, deadline - monotonic_ms()) / 1000,
@@ -197,3 +197,6 @@ class Supervisor:
             )
         except subprocess.TimeoutExpired:
             alert(self._session.log_dir, "CRITICAL", "the report took too long; make it with 'lap report'")
+        else:
+            if ended.returncode:
+                alert(self._session.log_dir, "CRITICAL", f"closing the session failed: exit code {ended.returncode}")

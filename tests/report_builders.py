@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from bus.messages import ExitReason, Side, StopReason, TradeClosed
-from services.report.run import End, JournalFacts, OpenPosition, Run
+from bus.messages import ExitReason, Fill, Side, StopReason, TradeClosed
+from services.report.run import Bar, End, JournalFacts, OpenPosition, Run
 
 SECOND = 1000
+MINUTE = 60 * SECOND
 # 2026-11-23T05:00:00Z
 START = 1_795_410_000_000
 
@@ -45,6 +46,32 @@ def closed(
     return TradeClosed(**{**fields, **more})
 
 
+def fill(trade_id: int = 1, *, is_entry: bool = True, base: str = "100", price: str = "100.01", **more: Any) -> Fill:
+    """Half a coin bought or sold, a tick or so worse than the quote."""
+    fields: dict[str, Any] = {
+        "client_order_id": f"order-{trade_id}",
+        "seq": trade_id,
+        "ts_ms": START,
+        "trade_id": trade_id,
+        "side": Side.LONG,
+        "is_entry": is_entry,
+        "qty": Decimal("0.5"),
+        "base_price": Decimal(base),
+        "price": Decimal(price),
+        "fee": Decimal("0.1"),
+        "liquidity": "taker",
+        "sl": Decimal(90),
+        "tp": Decimal(120),
+        "exit_reason": None if is_entry else ExitReason.TP,
+    }
+    return Fill(**{**fields, **more})
+
+
+def bar(minute: int, close: float = 100.0, *, complete: bool = True) -> Bar:
+    """A candle of a minute, some minutes after the start."""
+    return START + minute * 60 * SECOND, 100.0, max(100.0, close) + 1, min(100.0, close) - 1, close, 5.0, complete
+
+
 def position(side: Side = Side.LONG, **more: Any) -> OpenPosition:
     """Half a coin, entered at 100 a second after the start."""
     fields: dict[str, Any] = {
@@ -66,6 +93,9 @@ def run(
     incidents: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
+    feed: Mapping[str, float] | None = None,
+    in_order: bool = True,
+    replayed: str = "",
     **facts: Any,
 ) -> Run:
     """A run of 100 seconds of event time on 10,000."""
@@ -93,6 +123,8 @@ def run(
         },
         origins={"source": "--source", "stop_bps": "default"},
         facts=JournalFacts(**{**known, **facts}),
-        end=End(reason, detail, "monitor", START + 100 * SECOND, restarts or {}, incidents),
+        end=End(reason, detail, "monitor", START + 100 * SECOND, restarts or {}, incidents, feed or {}, in_order),
         notes=notes,
+        versions={"python": "3.11.7"},
+        replayed=replayed,
     )

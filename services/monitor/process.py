@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -15,9 +15,12 @@ from services.monitor.events import FACTS, describe
 from services.monitor.feed_record import FeedRecord
 from services.monitor.status import heartbeat, status_line
 from services.monitor.system_log_file import SystemLog
-from services.runner import Runner
+from services.runner import ConfigError, Runner
 from services.session import Session, read_views, stop_session
 from services.waiting import read_json, write_atomic
+
+if TYPE_CHECKING:
+    from services.monitor.metrics_http import Metrics
 
 KILL_FILE_EVERY_MS = 100
 LAST_WORDS_MS = 1_500
@@ -27,8 +30,9 @@ LAST_WORDS_MS = 1_500
 class MonitorShell:
     """Joins the core to files and sockets."""
 
-    def __init__(self, runner: Runner, session: Session, *, fresh: bool) -> None:
+    def __init__(self, runner: Runner, session: Session, metrics: "Metrics | None", *, fresh: bool) -> None:
         self._runner = runner
+        self._metrics = metrics
         self._session = session
         self._config = MonitorConfig.from_settings(session.settings)
         self._core = MonitorCore(self._config, session.started_boot_ms, _record_so_far(self._config, session))
@@ -119,6 +123,8 @@ class MonitorShell:
         content = heartbeat(
             self._session.run_id, self._config.symbol, self._core.view(now), wall, iso(wall), read_views(self._session)
         )
+        if self._metrics is not None:
+            self._metrics.show(content)
         try:
             write_atomic(self._session.log_dir / "heartbeat.json", orjson.dumps(content, option=orjson.OPT_INDENT_2))
         except OSError as error:
@@ -143,6 +149,8 @@ class MonitorShell:
             self._runner.link.say(status_line(self._config.symbol, self._core.view(now)))
 
     def _write(self, level: str, service: str, event: str, message: str, **more: Any) -> None:
+        if self._metrics is not None:
+            self._metrics.count(service, level, event)
         self._log.write(
             {
                 "ts": iso(wall_ms()),
@@ -168,5 +176,22 @@ def _record_so_far(config: MonitorConfig, session: Session) -> FeedRecord:
 
 
 def compose(runner: Runner, session: Session) -> MonitorShell:
-    """Build the monitor; the system log begins anew with the session, not with a restart."""
-    return MonitorShell(runner, session, fresh=runner.is_first)
+    """Build the monitor; the system log begins anew with the session, not with a restart.
+
+    Raises:
+        ConfigError: the port of the metrics is taken.
+    """
+    port = session.settings.get("metrics_port")
+    return MonitorShell(runner, session, _serve_metrics(session, port) if port else None, fresh=runner.is_first)
+
+
+def _serve_metrics(session: Session, port: int) -> "Metrics":
+    from services.monitor.metrics_http import Metrics  # noqa: PLC0415 - only who wants it pays for the import
+
+    about = {name: str(session.settings[name]) for name in ("source", "symbol", "interval", "strategy")}
+    metrics = Metrics({"run_id": session.run_id, **about})
+    try:
+        metrics.serve(port)
+    except OSError as error:
+        raise ConfigError(f"metrics_port {port} can not be used: {error.strerror}") from None
+    return metrics

@@ -26,7 +26,7 @@ def build_report(run_dir: Path, end: Mapping[str, Any] | None = None) -> Path:
     Args:
         run_dir: The run's directory, `runs/<run_id>`.
         end: How the session ended: `reason`, and where known `detail`, `by`, `ended_at_ms`, `restarts` (by service),
-            `incidents` and `notes` (lists). It is kept in `end.json`, for the report to be made again. Without it that file
+            `incidents` and `notes` (lists), `feed` (counts by name). It is kept in `end.json`, for the report to be made again. Without it that file
             is taken, else the journal's own word, else the run counts as broken.
 
     Returns:
@@ -72,6 +72,8 @@ def read_run(run_dir: Path) -> Run:
         facts=facts,
         end=end,
         notes=notes,
+        versions={name: str(text) for name, text in _table(config.get("versions")).items()},
+        replayed=str(config.get("replayed") or ""),
     )
 
 
@@ -85,19 +87,22 @@ def _end(run_dir: Path, facts: JournalFacts) -> tuple[End, list[str]]:
         note = "How the session ended is known from the broker's journal alone."
         return End(facts.stop_reason, "", "broker", _last_life_ms(run_dir)), [note]
     note = "This run did not end in order (or has not ended yet): figures are as the journal has them."
-    return End(StopReason.INTERNAL_ERROR, "", "", _last_life_ms(run_dir)), [note]
+    return End(StopReason.INTERNAL_ERROR, "", "", _last_life_ms(run_dir), in_order=False), [note]
 
 
 def _end_of(said: Mapping[str, Any], last_life_ms: int) -> End:
     reason = said.get("reason")
     ended_at_ms = said.get("ended_at_ms")
     incidents = said.get("incidents")
+    known = StopReason(reason) if reason in list(StopReason) else StopReason.INTERNAL_ERROR
     return End(
-        reason=StopReason(reason) if reason in list(StopReason) else StopReason.INTERNAL_ERROR,
+        reason=known,
         detail=str(said.get("detail") or ""),
         by=str(said.get("by") or ""),
         at_ms=ended_at_ms if isinstance(ended_at_ms, int) else last_life_ms,
         restarts={service: count for service, count in _table(said.get("restarts")).items() if isinstance(count, int)},
+        feed={name: count for name, count in _table(said.get("feed")).items() if isinstance(count, int | float)},
+        in_order=known is not StopReason.INTERNAL_ERROR,
         incidents=[_table(incident) for incident in incidents] if isinstance(incidents, list) else [],
     )
 

@@ -28,11 +28,11 @@ def equity_svg(curve: Sequence[EquityPoint]) -> str:
     )
 
 
-def thinned(curve: Sequence[EquityPoint]) -> list[EquityPoint]:
-    """At most `MOST_POINTS` or so: each stretch gives its lowest and highest point, so that no extreme is lost."""
-    if len(curve) <= MOST_POINTS:
+def thinned(curve: Sequence[EquityPoint], most_points: int = MOST_POINTS) -> list[EquityPoint]:
+    """At most `most_points` or so: each stretch gives its lowest and highest point, so that no extreme is lost."""
+    if len(curve) <= most_points:
         return list(curve)
-    step = -(-2 * len(curve) // MOST_POINTS)
+    step = -(-2 * len(curve) // most_points)
     kept = [curve[0]]
     for begin in range(1, len(curve) - 1, step):
         stretch = range(begin, min(begin + step, len(curve) - 1))

@@ -13,18 +13,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from bus.messages import ExitReason, Side, StopReason, TradeClosed
-from services.report.run import EquityPoint, JournalFacts, OpenPosition
+from bus.messages import Side, StopReason
+from services.report import journal_rows_sqlite as rows
+from services.report.run import JournalFacts, OpenPosition
 from services.report.summary import iso
 
 BUSY_TIMEOUT_SEC = 5.0
 
 _T = TypeVar("_T")
-_TRADES = (
-    "SELECT trade_id, seq, symbol, side, qty, entry_ts, entry_price, exit_ts, exit_price, exit_reason, fees, funding, "
-    "pnl, r, equity, client_order_id, latency_ms FROM trades ORDER BY trade_id"
-)
-_MONEY = ("qty", "entry_price", "exit_price", "fees", "funding", "pnl", "r", "equity")
 # What a row that is not as it was written makes of itself
 _GARBLED = (ValueError, TypeError, KeyError, AttributeError, DecimalException)
 
@@ -54,7 +50,7 @@ class _Reader:
         self._broken: dict[str, list[str]] = {}
 
     def facts(self) -> JournalFacts:
-        trades = list(self._rows("trades", _TRADES, _trade))
+        trades = list(self._rows("trades", rows.TRADES, rows.trade_of))
         state = next(self._rows("state", "SELECT snapshot FROM state", _snapshot), {})
         money = _Money.of(state) if state else _Money(ending=trades[-1].equity if trades else None)
         rejections = "SELECT reason, count(*) FROM rejections GROUP BY reason ORDER BY count(*) DESC, reason"
@@ -63,8 +59,14 @@ class _Reader:
             starting_balance=money.starting,
             ending_balance=money.ending,
             trades=trades,
-            equity=list(self._rows("equity", "SELECT ts_ms, equity FROM equity ORDER BY ts_ms", _point)),
+            equity=list(self._rows("equity", rows.EQUITY, rows.point_of)),
+            bars=[bar for bars in self._rows("decisions", rows.BARS, rows.bars_of) for bar in bars],
+            fills=list(self._rows("fills", rows.FILLS, rows.fill_of)),
+            orders=list(self._rows("orders", rows.ORDERS, rows.order_of)),
+            refusals=list(self._rows("rejections", rows.REFUSALS, rows.refusal_of)),
+            unanswered=list(self._rows("decisions", rows.UNANSWERED, lambda row: int(row[0]))),
             entry_fees_open=money.entry_fees_open,
+            open_costs=money.open_costs,
             rejections=dict(self._rows("rejections", rejections, _count)),
             cancelled=next(self._rows("orders", cancelled, lambda row: int(row[0])), 0),
             incidents=list(self._rows("incidents", "SELECT * FROM incidents ORDER BY id", _incident)),
@@ -91,9 +93,14 @@ class _Reader:
             for row in self._connection.execute(query):
                 yield read(row)
         except sqlite3.Error as error:
-            self._broken.setdefault(str(error), []).append(table)
+            self._note(str(error), table)
         except _GARBLED:
-            self._broken.setdefault("a row is garbled", []).append(table)
+            self._note("a row is garbled", table)
+
+    def _note(self, reason: str, table: str) -> None:
+        tables = self._broken.setdefault(reason, [])
+        if table not in tables:
+            tables.append(table)
 
 
 class _Money:
@@ -104,11 +111,13 @@ class _Money:
         starting: Decimal | None = None,
         ending: Decimal | None = None,
         entry_fees_open: Decimal = Decimal(0),
+        open_costs: Decimal = Decimal(0),
         position: OpenPosition | None = None,
     ) -> None:
         self.starting = starting
         self.ending = ending
         self.entry_fees_open = entry_fees_open
+        self.open_costs = open_costs
         self.position = position
 
     @classmethod
@@ -118,6 +127,7 @@ class _Money:
             starting=Decimal(state["starting_balance"]),
             ending=Decimal(state["balance"]),
             entry_fees_open=Decimal(held["entry_fee"]) if held else Decimal(0),
+            open_costs=Decimal(state["open_costs"]),
             position=_position(held, state["quote"]) if held else None,
         )
 
@@ -140,16 +150,6 @@ def _snapshot(row: sqlite3.Row) -> dict[str, Any]:
     state: dict[str, Any] = json.loads(row["snapshot"])
     _Money.of(state)
     return state
-
-
-def _trade(row: sqlite3.Row) -> TradeClosed:
-    money = {name: Decimal(row[name]) for name in _MONEY}
-    words = {"side": Side(row["side"]), "exit_reason": ExitReason(row["exit_reason"])}
-    return TradeClosed(**{**dict(row), **money, **words})
-
-
-def _point(row: sqlite3.Row) -> EquityPoint:
-    return int(row["ts_ms"]), float(row["equity"])
 
 
 def _count(row: sqlite3.Row) -> tuple[str, int]:

@@ -1,45 +1,59 @@
-"""The report as one HTML page that needs nothing else: no script, no font, no picture from anywhere. Pure.
+"""The report as one HTML page that needs nothing else: no font, script or picture from anywhere.
 
-Every text that came from outside is escaped; the page's own policy forbids loading anything besides.
+Every text that came from outside is escaped, what the charts draw is JSON that can not end its element, and the page's
+own policy forbids loading anything and running any script but its own. Without scripts its tables still say it all.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from bus.messages import TradeClosed
+from bus.messages import RejectReason, TradeClosed
+from services.report.chart_data import chart_data
+from services.report.equity import equity_curve
 from services.report.equity_svg import equity_svg
-from services.report.page_style import STYLE
+from services.report.page_assets_file import policy, scripts, style
+from services.report.quality import HEADLINES, Grade
 from services.report.run import Run
-from services.report.statistics import equity_curve
-from services.report.summary import STOP_WORDS, iso, percent, starting_balance, verdict
+from services.report.sections_html import costs, headline, session, settings, statistics
+from services.report.summary import STOP_WORDS, iso, starting_balance, verdict
+from services.report.tables_html import Cell, Row, table
 from services.report.trades_csv import plain
+from services.report.words import clock
 
-MOST_TRADES = 1000
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+MOST_TRADES = 2000
 _TRADE_HEAD = (
-    "#",
-    "side",
-    "+pnl",
-    "+R",
-    "exit",
-    "opened, UTC",
-    "+price",
-    "closed, UTC",
-    "+price",
-    "+qty",
-    "+fees",
-    "+balance",
+    *("+#", "side", "+pnl", "+R", "exit", "opened, UTC", "+price", "closed, UTC", "+price"),
+    *("+held, s", "+qty", "+fees", "+latency, ms", "+balance"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A table's cell: `kind` is one of the style sheet's words (`number`, `words`, `good`, `bad`)."""
-
-    text: str
-    kind: str = ""
+REJECTION_WORDS: Mapping[RejectReason, str] = {
+    RejectReason.DUPLICATE: "the same decision was sent again",
+    RejectReason.INVALID: "its numbers make no sense",
+    RejectReason.HALTED: "the breaker had tripped, the session stopped, or the monitor was gone",
+    RejectReason.EXPIRED: "no tick came in time: it was too old",
+    RejectReason.NO_QUOTE: "there was no price yet",
+    RejectReason.POSITION_OPEN: "a position was open already",
+    RejectReason.THROTTLED: "too soon after the last entry",
+    RejectReason.MIN_QTY: "the size would have been below the exchange's least",
+    RejectReason.NO_POSITION: "there was nothing to close",
+}
+MARKET = """<h2 id="market">Market and trades</h2>
+<div class="panel">
+<div class="bar"><button type="button" data-act="all">All</button><button type="button" data-act="in" aria-label="zoom in">+</button>
+<button type="button" data-act="out" aria-label="zoom out">&minus;</button>
+<button type="button" data-act="left" aria-label="earlier">&larr;</button>
+<button type="button" data-act="right" aria-label="later">&rarr;</button>
+<span class="faint" id="zoom-hint" hidden>double click: all</span>
+<span class="key faint"><span>&#9650; long &#9660; short</span><span>&#9679; exit</span>
+<span>dashed: <span class="bad">stop</span>, <span class="good">target</span></span></span></div>
+<p class="readout" id="readout">Drag to zoom; click a trade in the table to see it here.</p>
+<div class="chart" id="price"></div>
+<p class="label">equity</p><div class="chart" id="equity"></div>
+<p class="label">drawdown</p><div class="chart" id="fall"></div>
+<div class="chart" id="events"></div>
+</div>
+"""
 
 
 def page(run: Run, figures: Mapping[str, Any]) -> str:
@@ -50,25 +64,36 @@ def page(run: Run, figures: Mapping[str, Any]) -> str:
         figures: Its `summary.json`.
     """
     name = " ".join(str(figures[key]) for key in ("symbol", "interval", "strategy") if figures[key])
-    facts = run.facts
-    curve = equity_svg(equity_curve(facts.trades, starting_balance(run), facts.equity, facts.first_ts))
+    data = json.dumps(chart_data(run, figures), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    library, *own = scripts()
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy()}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(name)} {escape(run.run_id)}</title><style>{STYLE}</style></head><body><main>\n"
+        f"<title>{escape(name)} {escape(run.run_id)}</title><style>{style()}</style></head><body><main>\n"
         + _head(run, figures, name)
+        + _trust(figures)
         + _notes(run)
-        + _figures(figures)
-        + (f"<h2>Equity</h2>{curve}\n" if curve else "")
-        + _trades(facts.trades)
+        + headline(figures)
+        + _market(run)
+        + _distributions(figures)
+        + costs(figures)
+        + statistics(figures)
+        + _trades(run.facts.trades)
         + _position(figures)
         + _rejections(figures)
         + _incidents(figures["incidents"])
-        + _session(figures)
-        + _settings(run)
-        + "</main></body></html>\n"
+        + session(run, figures)
+        + settings(run)
+        + f'</main>\n<script type="application/json" id="run">{_unbreakable(data)}</script>\n'
+        + "".join(f"<script>{script}</script>\n" for script in (library, *own))
+        + "</body></html>\n"
     )
+
+
+def _unbreakable(data: str) -> str:
+    """JSON that can stand inside a script element, whatever its texts say."""
+    return data.replace("<", "\\u003c")
 
 
 def _head(run: Run, figures: Mapping[str, Any], name: str) -> str:
@@ -79,42 +104,56 @@ def _head(run: Run, figures: Mapping[str, Any], name: str) -> str:
     return (
         f"<h1>{escape(name)}</h1>\n"
         f'<p class="faint">Run {escape(run.run_id)}, source {escape(str(figures["source"]))}, '
-        f"{escape(_clock(figures['started_at']) or 'unknown start')} to {escape(_clock(figures['ended_at']))} UTC</p>\n"
+        f"{escape(clock(figures['started_at']) or 'unknown start')} to {escape(clock(figures['ended_at']))} UTC</p>\n"
         f'<p class="verdict">{escape(verdict(figures))}</p>\n'
         f'<p><span class="badge {tone}">{escape(end.reason.value)}</span>{escape(why)}</p>\n'
     )
+
+
+def _trust(figures: Mapping[str, Any]) -> str:
+    grade = Grade(figures["quality"]["grade"])
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in figures["quality"]["reasons"])
+    known = f"<ul>{reasons}</ul>" if reasons else ""
+    return f'<section class="trust {grade.value}" id="trust"><p>{HEADLINES[grade]}</p>{known}</section>\n'
 
 
 def _notes(run: Run) -> str:
     return "".join(f'<p class="note">{escape(note)}</p>\n' for note in run.notes)
 
 
-def _figures(figures: Mapping[str, Any]) -> str:
-    factor, net = figures["profit_factor"], figures["net_pnl"]
-    start = figures["starting_balance"]
-    shown = [
-        (
-            "Net result",
-            f"{net:+,.2f}",
-            percent(figures["net_pnl_pct"]),
-            "good" if net > 0 else "bad" if net < 0 else "",
-        ),
-        ("Balance", f"{figures['ending_balance']:,.2f}", f"from {start:,.2f}", ""),
-        ("Trades", f"{figures['trades']}", f"{figures['wins']} won, {figures['losses']} lost", ""),
-        ("Win rate", f"{100 * figures['win_rate']:.1f} %" if figures["trades"] else "-", "", ""),
-        ("Profit factor", "-" if factor is None else f"{factor:.2f}", "won / lost", ""),
-        ("Expectancy", f"{figures['expectancy_r']:+.2f} R", f"{figures['expectancy']:+,.2f} a trade", ""),
-        ("Deepest drawdown", f"{figures['max_drawdown_pct']:.2f} %", "of the peak before", ""),
-        ("Exposure", f"{figures['exposure_pct']:.1f} %", "time in a position", ""),
-        ("Fees", f"{figures['fees']:,.2f}", f"funding {figures['funding']:+,.2f}", ""),
-        ("Best, worst", f"{figures['best']:+,.2f}", f"{figures['worst']:+,.2f}", ""),
-    ]
-    cards = "".join(
-        f'<div class="figure"><dt>{escape(label)}</dt><dd class="{tone}">{escape(value)}'
-        f"<small>{escape(small)}</small></dd></div>"
-        for label, value, small, tone in shown
+def _market(run: Run) -> str:
+    facts = run.facts
+    curve = equity_svg(equity_curve(facts.trades, starting_balance(run), facts.equity, facts.first_ts))
+    if not curve and not facts.bars:
+        return ""
+    return f"{MARKET}<noscript><p class=note>The charts need JavaScript.</p>{curve}</noscript>\n"
+
+
+def _distributions(figures: Mapping[str, Any]) -> str:
+    latency, slippage = figures["latency_ms"], figures["slippage_bps"]
+    panels = []
+    if figures["trades"]:
+        panels += [
+            ("r", "R of trades", "net profit in units of the initial risk"),
+            ("holding", "Time in a trade", "seconds"),
+        ]
+    if latency:
+        panels.append(("latency", "Latency drawn", _five(latency, "ms", "orders", ".0f")))
+    if slippage:
+        panels.append(("slippage", "Slippage drawn", _five(slippage, "bps", "executions", ".2f")))
+    if not panels:
+        return ""
+    shown = "".join(
+        f'<div class="panel"><h3>{title}</h3><p class="faint">{told}</p><p class="readout" id="told-{name}"></p>'
+        f'<div class="chart" id="chart-{name}"></div></div>'
+        for name, title, told in panels
     )
-    return f'<dl class="figures">{cards}</dl>\n'
+    return f'<h2>Distributions</h2><div class="two">{shown}</div>\n'
+
+
+def _five(five: Mapping[str, float], unit: str, what: str, form: str) -> str:
+    least, median, p95, most = (format(five[name], form) for name in ("least", "median", "p95", "most"))
+    return f"{five['count']:,} {what}: {least} to {most} {unit}, median {median}, 95 % below {p95}"
 
 
 def _trades(trades: Sequence[TradeClosed]) -> str:
@@ -122,26 +161,35 @@ def _trades(trades: Sequence[TradeClosed]) -> str:
         return '<h2>Trades</h2><p class="faint">None.</p>\n'
     latest = trades[-MOST_TRADES:]
     left_out = f", the last {MOST_TRADES:,} of them here, all in trades.csv" if len(latest) < len(trades) else ""
-    rows = [_trade_cells(trade) for trade in latest]
-    return f"<h2>Trades <span class=faint>{len(trades):,}{left_out}</span></h2>{_table(_TRADE_HEAD, rows)}\n"
+    rows = [Row(_trade_cells(trade), trade.trade_id) for trade in latest]
+    shown = table(_TRADE_HEAD, rows, sortable=True, tall=True)
+    return f'<h2>Trades <small class="faint">{len(trades):,}{left_out}</small></h2>{shown}\n'
 
 
 def _trade_cells(trade: TradeClosed) -> list[Cell]:
     tone = "good" if trade.pnl > 0 else "bad" if trade.pnl < 0 else ""
+    money = f"number {tone}".strip()
+    held = (trade.exit_ts - trade.entry_ts) / 1000
     return [
-        Cell(str(trade.trade_id), "faint"),
+        Cell(str(trade.trade_id), "number faint", trade.trade_id),
         Cell(trade.side.value),
-        Cell(f"{trade.pnl:+,.2f}", f"number {tone}".strip()),
-        Cell(f"{trade.r:+.2f}", f"number {tone}".strip()),
+        Cell(f"{trade.pnl:+,.2f}", money, float(trade.pnl)),
+        Cell(f"{trade.r:+.2f}", money, float(trade.r)),
         Cell(trade.exit_reason.value),
-        Cell(_clock(iso(trade.entry_ts))),
-        Cell(plain(trade.entry_price), "number"),
-        Cell(_clock(iso(trade.exit_ts))),
-        Cell(plain(trade.exit_price), "number"),
-        Cell(plain(trade.qty), "number"),
-        Cell(f"{trade.fees:,.2f}", "number"),
-        Cell(f"{trade.equity:,.2f}", "number"),
+        Cell(clock(iso(trade.entry_ts))),
+        _number(plain(trade.entry_price), float(trade.entry_price)),
+        Cell(clock(iso(trade.exit_ts))),
+        _number(plain(trade.exit_price), float(trade.exit_price)),
+        _number(f"{held:,.1f}", held),
+        _number(plain(trade.qty), float(trade.qty)),
+        _number(f"{trade.fees:,.2f}", float(trade.fees)),
+        _number(str(trade.latency_ms), trade.latency_ms),
+        _number(f"{trade.equity:,.2f}", float(trade.equity)),
     ]
+
+
+def _number(text: str, value: float) -> Cell:
+    return Cell(text, "number", value)
 
 
 def _position(figures: Mapping[str, Any]) -> str:
@@ -149,7 +197,7 @@ def _position(figures: Mapping[str, Any]) -> str:
     if not held:
         return ""
     text = (
-        f"{held['side']} {held['qty']:g} at {held['entry_price']:,g} since {_clock(iso(held['entry_ts']))} UTC, "
+        f"{held['side']} {held['qty']:g} at {held['entry_price']:,g} since {clock(iso(held['entry_ts']))} UTC, "
         f"{held['unrealized']:+,.2f} at the last price."
     )
     return f"<h2>Still open</h2><p>{escape(text)}</p>\n"
@@ -157,10 +205,15 @@ def _position(figures: Mapping[str, Any]) -> str:
 
 def _rejections(figures: Mapping[str, Any]) -> str:
     counts = {**figures["rejections"], "cancelled": figures["cancelled_orders"]}
-    rows = [[Cell(reason), Cell(f"{count:,}", "number")] for reason, count in counts.items() if count]
+    words = {**{reason.value: text for reason, text in REJECTION_WORDS.items()}, "cancelled": "ended without a verdict"}
+    rows = [
+        [Cell(reason), _number(f"{count:,}", count), Cell(words.get(reason, ""), "words faint")]
+        for reason, count in counts.items()
+        if count
+    ]
     if not rows:
         return ""
-    return f"<h2>Orders without a fill</h2>{_table(('reason', '+orders'), rows)}\n"
+    return f"<h2>Signals without a fill</h2>{table(('reason', '+orders', ''), rows, sortable=True)}\n"
 
 
 def _incidents(incidents: Sequence[Mapping[str, Any]]) -> str:
@@ -168,80 +221,10 @@ def _incidents(incidents: Sequence[Mapping[str, Any]]) -> str:
         return '<h2>Incidents</h2><p class="faint">None.</p>\n'
     rows = []
     for incident in incidents:
-        rest = {
-            key: value for key, value in incident.items() if key not in {"ts", "ts_ms", "service", "event", "message"}
-        }
+        known = {"ts", "ts_ms", "service", "event", "message", "level", "market_ts", "seconds"}
+        rest = ", ".join(f"{key}={value}" for key, value in incident.items() if key not in known)
         at = incident.get("ts") or incident.get("ts_ms") or ""
-        words = str(incident.get("message") or ", ".join(f"{key}={value}" for key, value in rest.items()))
-        when = _clock(iso(at)) if isinstance(at, int) else _clock(str(at))
-        rows.append(
-            [
-                Cell(when),
-                Cell(str(incident.get("service", ""))),
-                Cell(str(incident.get("event", ""))),
-                Cell(words, "words"),
-            ]
-        )
-    return f"<h2>Incidents</h2>{_table(('UTC', 'service', 'event', ''), rows)}\n"
-
-
-def _session(figures: Mapping[str, Any]) -> str:
-    by_service = ", ".join(f"{service} {count}" for service, count in figures["restarts_by_service"].items() if count)
-    last = figures["last_close"]
-    shown = [
-        ("candles", f"{figures['candle_count']:,}"),
-        ("ticks", f"{figures['tick_count']:,}"),
-        ("last price", "-" if last is None else f"{last:,g}" if last < 1 else f"{last:,}"),
-        ("last event, UTC", _clock(iso(figures["last_ts"])) if figures["last_ts"] else "-"),
-        ("average time in a trade", f"{figures['average_holding_sec']:,.0f} s"),
-        ("longest losing streak", str(figures["longest_losing_streak"])),
-        ("service restarts", f"{figures['restarts']}{f' ({by_service})' if by_service else ''}"),
-        ("seed", str(figures["seed"])),
-        ("stopped by", str(figures["stopped_by"] or "-")),
-    ]
-    return f"<h2>Session</h2>{_table((), [[Cell(name), Cell(value)] for name, value in shown])}\n"
-
-
-def _settings(run: Run) -> str:
-    """Settings, folded; those that are not defaults stand out. Notification URLs hold secrets and stay out."""
-    rows = []
-    for name, value in run.settings.items():
-        origin = run.origins.get(name, "")
-        hidden = name == "alert_urls" and value
-        text = f"{len(value)} set" if hidden else _value(value)
-        rows.append((Cell(name), Cell(text, "words"), Cell(origin), origin not in {"", "default"}))
-    body = "".join(f"<tr{' class=set' if special else ''}>{''.join(map(_td, cells))}</tr>" for *cells, special in rows)
-    head = "<tr><th>name</th><th>value</th><th>from</th></tr>"
-    return f'<details><summary><h2>Settings</h2></summary><div class="scroll"><table>{head}{body}</table></div></details>\n'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """A table that scrolls sideways on a narrow screen; a head that starts with `+` stands over numbers."""
-    columns = "".join(
-        f'<th class="number">{escape(title[1:])}</th>' if title.startswith("+") else f"<th>{escape(title)}</th>"
-        for title in head
-    )
-    body = "".join(f"<tr>{''.join(map(_td, row))}</tr>\n" for row in rows)
-    top = f"<tr>{columns}</tr>" if head else ""
-    return f'<div class="scroll"><table>{top}{body}</table></div>'
-
-
-def _td(cell: Cell) -> str:
-    return f'<td class="{cell.kind}">{escape(cell.text)}</td>' if cell.kind else f"<td>{escape(cell.text)}</td>"
-
-
-def _value(value: object) -> str:
-    if value is None or value in ([], {}):
-        return "-"
-    if isinstance(value, float) and value == int(value) and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_value(item)}" for key, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(_value, value))
-    return str(value)
-
-
-def _clock(moment: str) -> str:
-    """`2026-11-23T05:18:00.123Z` as a person reads it: without `T`, fraction and zone."""
-    return moment.replace("T", " ").partition(".")[0].removesuffix("Z")
+        when = clock(iso(at)) if isinstance(at, int) else clock(str(at))
+        service, event = (Cell(str(incident.get(key, ""))) for key in ("service", "event"))
+        rows.append([Cell(when), service, event, Cell(str(incident.get("message") or rest), "words")])
+    return f"<h2>Incidents</h2>{table(('UTC', 'service', 'event', ''), rows, sortable=True)}\n"

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from bus.messages import Side, StopReason, TradeClosed
+from bus.messages import Fill, Side, StopReason, TradeClosed
 
 EquityPoint = tuple[int, float]
 """Event time in ms and the equity then, in quote currency."""
+Bar = tuple[int, float, float, float, float, float, bool]
+"""A closed candle: open time in ms, open, high, low, close, volume, and whether nothing of it was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,33 @@ class OpenPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedOrder:
+    """An order the broker took: event time of its signal and the drawn latency, both in ms; `late`: after a time-out."""
+
+    client_order_id: str
+    ts_ms: int
+    latency_ms: int
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An order's end without a fill, at event time `ts_ms`."""
+
+    ts_ms: int
+    side: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class JournalFacts:
     """What the journal says.
 
     `first_ts` and `last_ts` are event times in ms, 0 when no event was seen. `rejections` counts refused
-    orders by reason, `cancelled` those that ended without a verdict. `problems` are sentences about what could not be read.
+    orders by reason, `cancelled` those that ended without a verdict. `open_costs` is what an open position has cost so far,
+    fees and funding, `entry_fees_open` its entry fee alone. `bars` are the candles decided on, in the order of
+    time; `unanswered` are the open times of those whose answer did not come in time. `problems` are sentences about what
+    could not be read.
     """
 
     starting_balance: Decimal | None = None
@@ -35,6 +59,12 @@ class JournalFacts:
     trades: Sequence[TradeClosed] = ()
     equity: Sequence[EquityPoint] = ()
     entry_fees_open: Decimal = Decimal(0)
+    open_costs: Decimal = Decimal(0)
+    bars: Sequence[Bar] = ()
+    fills: Sequence[Fill] = ()
+    orders: Sequence[AcceptedOrder] = ()
+    refusals: Sequence[Refusal] = ()
+    unanswered: Sequence[int] = ()
     rejections: Mapping[str, int] = field(default_factory=dict)
     cancelled: int = 0
     incidents: Sequence[Mapping[str, Any]] = ()
@@ -50,7 +80,11 @@ class JournalFacts:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How the session ended. `by` is who said so; `at_ms` the wall time; `restarts` counts by service."""
+    """How the session ended.
+
+    `by` is who said so; `at_ms` the wall time; `restarts` counts by service; `feed` are the feed's counts (`reconnects`,
+    `refused`, `stale_sec`), where known. `in_order`: somebody said that it ended, and that was not a crash.
+    """
 
     reason: StopReason
     detail: str
@@ -58,13 +92,15 @@ class End:
     at_ms: int
     restarts: Mapping[str, int] = field(default_factory=dict)
     incidents: Sequence[Mapping[str, Any]] = ()
+    feed: Mapping[str, float] = field(default_factory=dict)
+    in_order: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run: its identity and settings (`config.json`), what was traded, and how it ended.
 
-    `notes` are sentences a reader of the report has to know.
+    `notes` are sentences a reader of the report has to know. `replayed` names what was replayed; empty for a session.
     """
 
     run_id: str
@@ -75,3 +111,5 @@ class Run:
     facts: JournalFacts
     end: End
     notes: Sequence[str] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    replayed: str = ""

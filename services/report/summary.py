@@ -11,6 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from bus.messages import StopReason
+from services.report.costs import Spread, costs_of, latencies, slippage_bps, spread_of
+from services.report.quality import quality_of
 from services.report.run import OpenPosition, Run
 from services.report.statistics import Statistics, measure
 
@@ -60,7 +62,11 @@ def statistics_of(run: Run) -> Statistics:
 def summary(run: Run) -> dict[str, Any]:
     """Everything of `summary.json`."""
     facts, end, begin, final = run.facts, run.end, starting_balance(run), ending_balance(run)
-    fees = sum((trade.fees for trade in facts.trades), facts.entry_fees_open)
+    costs, figures = costs_of(facts.trades, facts.fills), asdict(statistics_of(run))
+    undefined = figures.pop("undefined")
+    hold = buy_and_hold_pct(run)
+    if isinstance(hold, str):
+        undefined["buy_and_hold_pct"] = hold
     return {
         "run_id": run.run_id,
         **{name: run.settings.get(name) for name in ("source", "symbol", "interval", "strategy")},
@@ -80,17 +86,37 @@ def summary(run: Run) -> dict[str, Any]:
         "ending_balance": float(final),
         "net_pnl": float(final - begin),
         "net_pnl_pct": float(100 * (final - begin) / begin) if begin else 0.0,
-        "fees": float(fees),
-        "funding": float(sum((trade.funding for trade in facts.trades), Decimal(0))),
-        **asdict(statistics_of(run)),
+        "buy_and_hold_pct": None if isinstance(hold, str) else hold,
+        "gross_pnl": float(costs.gross),
+        "slippage": float(costs.slippage),
+        "fees": float(costs.fees + facts.entry_fees_open),
+        "funding": float(costs.funding),
+        **figures,
+        "latency_ms": _five(spread_of(latencies(facts.orders))),
+        "slippage_bps": _five(spread_of([slippage_bps(fill) for fill in facts.fills])),
         "rejections": dict(facts.rejections),
         "cancelled_orders": facts.cancelled,
         "restarts": sum(end.restarts.values()),
         "restarts_by_service": dict(end.restarts),
         "incidents": incidents(run),
         "open_position": open_position(facts.position),
+        "quality": asdict(quality_of(run)),
+        "undefined": undefined,
+        "versions": dict(run.versions),
         "notes": list(run.notes),
     }
+
+
+def buy_and_hold_pct(run: Run) -> float | str:
+    """What holding one coin from the first candle's open to the last price made, in percent; or why it is not known."""
+    bars, last = run.facts.bars, run.facts.last_close
+    if not bars or last is None:
+        return "no candle was closed"
+    return 100 * (last / bars[0][1] - 1)
+
+
+def _five(spread: Spread | None) -> dict[str, float] | None:
+    return None if spread is None else asdict(spread)
 
 
 def incidents(run: Run) -> list[dict[str, Any]]:
@@ -124,8 +150,8 @@ def verdict(figures: Mapping[str, Any]) -> str:
         moved = f" The balance moved by {net:+,.2f}." if net else ""
         return f"No trade was closed, so there is nothing to judge.{moved}"
     word = "Made" if net > 0 else "Lost" if net < 0 else "Came out even:"
-    many = f"{trades} trade{'s' if trades != 1 else ''}"
-    first = f"{word} {abs(net):,.2f} ({percent(pct)}) in {many}, of which {figures['wins']} won."
+    many = f"{trades:,} trade{'s' if trades != 1 else ''}"
+    first = f"{word} {abs(net):,.2f} ({percent(pct)}) in {many}, of which {figures['wins']:,} won."
     gross = net + figures["fees"] + figures["funding"]
     costs = f" Before fees and funding it made {gross:,.2f}." if gross > 0 > net else ""
     few = " So few trades say little about the strategy." if trades < FEW_TRADES else ""

@@ -42,7 +42,8 @@ class StrategyCore:
                     self._tell(candle)
             case Recall():
                 for question in message.questions:
-                    self._decide(question)
+                    if question.open_ms > self._seen_open_ms:  # told twice, it must not forget the last answer
+                        self._decide(question)
             case Decide():
                 return [self._decide(message)]
         return []

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("feed", "strategy", "broker", "monitor", "exchange", "report")
-TECHNOLOGIES = ("_sqlite", "_file", "_ws", "_rest", "_html")
+TECHNOLOGIES = ("_sqlite", "_file", "_ws", "_rest", "_html", "_http")
 SHELLS = {
     "process": "the composition root",
     "__main__": "the entry",

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_builders import SECOND, START, closed
+from report_builders import SECOND, START, closed, fill
 
 from bus.messages import (
+    Account,
+    Candle,
+    Decide,
+    DecisionTimedOut,
     Message,
     OrderAccepted,
     OrderCancelled,
@@ -26,7 +30,7 @@ from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
 from services.broker.journal_sqlite import Journal
 from services.report.journal_reader_sqlite import read_journal
-from services.report.run import JournalFacts, OpenPosition
+from services.report.run import AcceptedOrder, JournalFacts, OpenPosition, Refusal
 from services.settings import resolve
 
 SIGNAL = Signal(symbol="BTCUSDT", side=Side.LONG, ts_ms=START, stop_bps=30.0, tp_r=1.5)
@@ -64,6 +68,8 @@ def test_a_whole_journal_is_read(tmp_path: Path) -> None:
     ]
     messages: list[Message] = [
         *trades,
+        fill(),
+        fill(is_entry=False, price="119.99"),
         *rejected,
         OrderAccepted("order-9", 2, SIGNAL, 120, START + 120, late=False),
         OrderCancelled("order-9", 2, START + SECOND, "session ends"),
@@ -78,6 +84,11 @@ def test_a_whole_journal_is_read(tmp_path: Path) -> None:
         ending_balance=Decimal("9999.75"),
         trades=trades,
         equity=[],
+        bars=[],
+        fills=[fill(), fill(is_entry=False, price="119.99")],
+        orders=[AcceptedOrder("order-9", START, 120, late=False)],
+        refusals=[Refusal(START, "LONG", reason) for reason in ("throttled", "min_qty", "throttled")],
+        unanswered=[],
         rejections={"throttled": 2, "min_qty": 1},
         cancelled=1,
         incidents=[
@@ -91,6 +102,21 @@ def test_a_whole_journal_is_read(tmp_path: Path) -> None:
         stop_reason=StopReason.KILL,
         problems=[],
     )
+
+
+def test_the_candles_decided_on_are_read_with_those_told_as_history_and_those_not_answered(tmp_path: Path) -> None:
+    money, none = Decimal(10000), Decimal(0)
+    account = Account(money, money, none, Side.FLAT, none, none, none, none, 0, 0, halted=False)
+    candles = [
+        Candle(number, at, "BTCUSDT", 1000, at, 100.0, 102.0, 99.0, 101.0, 5.0, complete=number != 2)
+        for number, at in enumerate((START, START + SECOND, START + 2 * SECOND), 1)
+    ]
+    first, second = Decide(START, (candles[0],), account), Decide(START + 2 * SECOND, tuple(candles[1:]), account)
+    write(tmp_path / "journal.db", [first, second, DecisionTimedOut(3, START + 2 * SECOND)])
+    facts = read_journal(tmp_path / "journal.db")
+    assert facts.bars == [(START + number * SECOND, 100.0, 102.0, 99.0, 101.0, 5.0, number != 1) for number in range(3)]
+    assert facts.unanswered == [START + 2 * SECOND]
+    assert facts.equity == [(START + SECOND, 10000.0), (START + 3 * SECOND, 10000.0)]
 
 
 def test_an_open_position_is_marked_at_the_side_it_could_be_left(tmp_path: Path) -> None:

@@ -1,14 +1,19 @@
 """The report's page: it needs nothing from anywhere, escapes everything, and says what there is to say."""
 
+import base64
+import hashlib
+import json
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
-from report_builders import START, closed, position, run
+from report_builders import START, bar, closed, fill, position, run
 
-from bus.messages import Side, StopReason
+from bus.messages import RejectReason, Side, StopReason
 from services.report.equity_svg import MOST_POINTS, equity_svg, thinned
-from services.report.page_html import MOST_TRADES, page
+from services.report.page_assets_file import scripts
+from services.report.page_html import MOST_TRADES, REJECTION_WORDS, page
 from services.report.run import Run
 from services.report.summary import STOP_WORDS, summary
 
@@ -55,15 +60,42 @@ def full() -> Run:
         position=position(),
         rejections={"throttled": 3, EVIL: 1},
         equity=[(START + 1, 10001.0), (START + 2, 9999.0)],
+        bars=[bar(0), bar(1, complete=False)],
+        fills=[fill(1), fill(1, is_entry=False)],
     )
+
+
+def without_library(text: str) -> str:
+    """The page without the chart library, which is not ours to judge."""
+    return text.replace(scripts()[0], "")
 
 
 def test_nothing_is_loaded_from_anywhere() -> None:
     text = html(full())
     names = {name for name, _ in Tags(text).attributes}
-    assert names.isdisjoint({"src", "href", "srcset", "action", "onload", "style"})
-    assert not re.search(r"https?://|@import|url\(", text)
+    assert names.isdisjoint({"src", "href", "srcset", "action", "onload", "onclick", "style"})
+    assert not re.search(r"https?://|@import|url\(|fetch\(|import\(", without_library(text))
     assert "default-src 'none'" in text
+
+
+def test_only_the_pages_own_scripts_may_run() -> None:
+    text = html(full())
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)
+    assert policy is not None
+    allowed = set(re.findall(r"'sha256-([^']*)'", policy[1]))
+    found = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert {base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in found} == allowed
+    assert len(found) == 3
+
+
+def test_the_charts_data_is_json_that_no_text_can_break_out_of() -> None:
+    found = re.search(r'<script type="application/json" id="run">(.*?)</script>', html(full()), re.DOTALL)
+    assert found is not None
+    assert "<" not in found[1]
+    data: dict[str, Any] = json.loads(found[1])
+    assert EVIL in [spell[3] for spell in data["spells"]]
+    assert data["bars"]["lost"] == [1]
+    assert data["trades"][0][:2] == [1, 1]
 
 
 @pytest.mark.parametrize("example", [run(), full()], ids=["empty", "full"])
@@ -73,7 +105,7 @@ def test_every_tag_is_closed(example: Run) -> None:
 
 def test_everything_from_outside_is_escaped() -> None:
     text = html(full())
-    assert "<script" not in text
+    assert re.findall(r"<script[^>]*>", text) == ['<script type="application/json" id="run">', *["<script>"] * 3]
     assert text.count("&lt;script&gt;") >= 8
     assert "&amp;lt;" not in text
 
@@ -100,8 +132,31 @@ def test_rejections_incidents_and_an_open_position_have_their_place() -> None:
 def test_a_long_list_of_trades_is_cut_and_says_so() -> None:
     trades = [closed(trade_id=number) for number in range(1, MOST_TRADES + 3)]
     text = html(run(trades))
-    assert "1,002, the last 1,000 of them here, all in trades.csv" in text
+    assert "2,002, the last 2,000 of them here, all in trades.csv" in text
     assert text.count("<td>TP</td>") == MOST_TRADES
+
+
+def test_it_says_on_top_whether_the_session_can_be_trusted_and_why_not() -> None:
+    assert '<section class="trust good" id="trust"><p>This session can be trusted.</p></section>' in html(run())
+    text = html(full())
+    assert text.index("This session can not be trusted.") < text.index("Net result")
+    assert "Data was lost in 1 of 2 candles." in text
+
+
+def test_how_to_see_it_again_is_told() -> None:
+    assert "<code>lap replay 20261123-050000 --check</code>" in html(run())
+    assert "<code>lap replay data.csv</code>" in html(run(replayed="data.csv"))
+
+
+def test_every_refusal_has_words() -> None:
+    assert set(REJECTION_WORDS) == set(RejectReason)
+
+
+def test_a_figure_that_does_not_exist_is_a_dash_with_its_reason() -> None:
+    text = html(run([closed()]))
+    dash = '<td class="number">–</td>'  # noqa: RUF001 - a dash is what is meant
+    assert f'<td>Sharpe</td>{dash}<td class="words faint">needs 30 days, the run has 1</td>' in text
+    assert f'<td>profit factor</td>{dash}<td class="words faint">no trade lost</td>' in text
 
 
 def test_light_and_dark_and_narrow_screens_are_served() -> None:

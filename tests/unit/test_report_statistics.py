@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 from report_builders import SECOND, START, closed
 
-from services.report.statistics import equity_curve, max_drawdown_pct, measure
+from services.report.equity import equity_curve, max_drawdown_pct
+from services.report.statistics import measure
 
 START_BALANCE = Decimal(10000)
 

@@ -59,6 +59,7 @@ def test_the_figures_of_a_small_run() -> None:
         "restarts_by_service": {"feed": 2, "broker": 0},
         "incidents": [],
         "open_position": None,
+        "versions": {"python": "3.11.7"},
     }
     assert {name: figures[name] for name in expected} == expected
     assert figures["max_drawdown_pct"] == pytest.approx(100 * 10 / 10030)

@@ -1,0 +1,135 @@
+"""`lap top`: the running session, live in a terminal.
+
+It reads the files that the session writes anyway, and nothing else: it is no part of the bus, and can attach, leave,
+be stopped or hang without any service noticing. The one thing it can do is what `touch kill.txt` does.
+"""
+
+import os
+import select
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+
+from services.clock import monotonic_ms
+from services.glance import glance, lines
+from services.log_lines import LogLine
+from services.reading import Tail
+from services.session import Session, read_stop
+from services.top_view import Look, ended, picture
+from services.waiting import pause, write_first
+
+LOOK_EVERY_MS = 500
+KEPT = 200
+QUESTION = "stop the session, close its position? y: yes, any other key: no"
+_RATED = ("ticks", "worked_seq")
+
+
+class Watch:
+    """What is remembered from one look to the next: prices, rates, events."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._tail = Tail(session.log_dir / "system.jsonl", "system")
+        self._prices: deque[float] = deque(maxlen=KEPT)
+        self._events: deque[LogLine] = deque(maxlen=KEPT)
+        self._counted: deque[tuple[int, Mapping[str, float]]] = deque(maxlen=20)
+
+    def look(self, question: str = "", *, is_plain: bool = False) -> Look:
+        """Look at the session's files."""
+        seen = glance(self._session)
+        if seen["price"]:
+            self._prices.append(seen["price"])
+        if seen.get("counts"):
+            self._counted.append((monotonic_ms(), seen["counts"]))
+        self._events.extend(line for line in self._tail.fresh() if line.run_id == self._session.run_id)
+        return Look(seen, list(self._prices), self._rates(), list(self._events), question, is_plain)
+
+    def _rates(self) -> dict[str, float]:
+        if len(self._counted) < 2:
+            return {}
+        (begin, before), (end, now) = self._counted[0], self._counted[-1]
+        return {name: (now.get(name, 0) - before.get(name, 0)) * 1000 / max(1, end - begin) for name in _RATED}
+
+
+def top_command(session: Session, is_running: Callable[[Session], bool]) -> int:
+    """Show the session until it ends or somebody leaves; return the exit code."""
+    console = Console()
+    if not (console.is_terminal and sys.stdin.isatty()):
+        sys.stdout.write("\n".join(lines(glance(session))) + "\n")
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        with _keys() as key_within, Live(console=console, screen=True, auto_refresh=False) as live:
+            return _watch(session, is_running, live, key_within)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        if not is_running(session):
+            stop = read_stop(session)
+            for line in ended(glance(session), stop.reason.value if stop else ""):
+                console.print(line, highlight=False, soft_wrap=True)
+
+
+def _watch(
+    session: Session, is_running: Callable[[Session], bool], live: Live, key_within: Callable[[int], str]
+) -> int:
+    watch, question = Watch(session), ""
+    is_plain = not live.console.encoding.lower().startswith("utf")
+    while is_running(session):
+        size = live.console.size
+        look = watch.look(question, is_plain=is_plain)
+        live.update(Group(*picture(look, size.width, size.height)), refresh=True)
+        key = key_within(LOOK_EVERY_MS)
+        if question:
+            question = question if not key else ""
+            if key in {"y", "Y"}:
+                write_first(session.kill_file, b"lap top\n")
+        elif key == "k":
+            question = QUESTION
+        elif key in {"q", "Q"}:
+            break
+    return 0
+
+
+@contextmanager
+def _keys() -> Iterator[Callable[[int], str]]:
+    """Take keys as they are pressed; the terminal is as it was afterwards."""
+    if sys.platform == "win32":
+        yield _windows_key
+        return
+    import termios  # noqa: PLC0415 - there is none on Windows
+    import tty  # noqa: PLC0415
+
+    stdin = sys.stdin.fileno()
+    before = termios.tcgetattr(stdin)
+    tty.setcbreak(stdin)
+    try:
+        yield lambda ms: _posix_key(stdin, ms)
+    finally:
+        termios.tcsetattr(stdin, termios.TCSADRAIN, before)
+
+
+def _posix_key(stdin: int, ms: int) -> str:
+    """Wait for a key for some time; a terminal that is gone is a wish to leave."""
+    ready, _, _ = select.select([stdin], [], [], ms / 1000)
+    if not ready:
+        return ""
+    return os.read(stdin, 1).decode("ascii", "ignore") or "q"
+
+
+def _windows_key(ms: int) -> str:
+    import msvcrt  # noqa: PLC0415 - exists there alone
+
+    functions: Any = msvcrt
+    deadline = monotonic_ms() + ms
+    while monotonic_ms() < deadline:
+        if functions.kbhit():
+            return str(functions.getwch())
+        pause(20)
+    return ""

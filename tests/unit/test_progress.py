@@ -1,0 +1,40 @@
+"""A sign of life while a person waits: on a terminal alone, and not when it is unwanted."""
+
+import os
+import sys
+
+import pytest
+
+from services.progress import busy
+
+if sys.platform == "win32":
+    pytest.skip("a pseudo-terminal is a POSIX thing", allow_module_level=True)
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, *, quiet: bool) -> str:
+    """What a person sees on a terminal while something is done."""
+    ours, theirs = os.openpty()
+    os.set_blocking(ours, False)
+    with open(theirs, "w", encoding="utf-8") as terminal:  # noqa: PTH123 - it is a number
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        with busy("asking", quiet=quiet):
+            pass
+        monkeypatch.undo()
+        try:
+            return os.read(ours, 10_000).decode()
+        except BlockingIOError:
+            return ""
+        finally:
+            os.close(ours)
+
+
+def test_a_terminal_shows_it_unless_it_is_told_to_be_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "asking" in shown(monkeypatch, quiet=False)
+    assert shown(monkeypatch, quiet=True) == ""
+
+
+def test_nothing_goes_into_a_file(capfd: pytest.CaptureFixture[str]) -> None:
+    with busy("asking"):
+        pass
+    assert capfd.readouterr() == ("", "")

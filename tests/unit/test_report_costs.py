@@ -1,0 +1,79 @@
+"""What trading cost and what was drawn; numbers in bins."""
+
+from decimal import Decimal
+
+import pytest
+from report_builders import closed, fill, run
+
+from services.report.chart_data import chart_data, merged
+from services.report.costs import Costs, Spread, costs_of, slippage_bps, spread_of
+from services.report.histogram import Histogram, histogram
+from services.report.summary import summary
+
+
+def test_gross_less_slippage_fees_and_funding_is_net() -> None:
+    trade = closed("10", fees=Decimal("0.25"), funding=Decimal("-0.05"))
+    fills = [fill(price="100.02"), fill(is_entry=False, base="120", price="119.9"), fill(2)]
+    costs = costs_of([trade], fills)
+    # half a coin: 0.02 + 0.1 of a price; the fill of trade 2, which is open, does not count
+    assert costs == Costs(Decimal("10.26"), Decimal("0.06"), Decimal("0.25"), Decimal("-0.05"))
+    assert costs.gross - costs.slippage - costs.fees - costs.funding == trade.pnl
+
+
+def test_slippage_is_in_bps_of_the_price_before_it() -> None:
+    assert slippage_bps(fill(base="100", price="100.05")) == 5.0
+    assert slippage_bps(fill(base="100", price="99.95")) == 5.0
+
+
+@pytest.mark.parametrize(
+    ("values", "spread"),
+    [
+        ([], None),
+        ([3.0], Spread(1, 3, 3, 3, 3)),
+        ([4.0, 1.0], Spread(2, 1, 2.5, 4, 4)),
+        ([float(number) for number in range(1, 101)], Spread(100, 1, 50.5, 95, 100)),
+    ],
+)
+def test_a_list_in_five_numbers(values: list[float], spread: Spread | None) -> None:
+    assert spread_of(values) == spread
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([], None),
+        ([0.0], Histogram(0, 1, [1])),
+        ([5.0, 5.0], Histogram(5, 1, [2])),
+        ([-1.0, -0.5, 0.0, 1.0], Histogram(-1, 0.5, [1, 1, 1, 0, 1])),
+        ([0.0, 10.0], Histogram(0, 2, [1, 0, 0, 0, 0, 1])),
+    ],
+)
+def test_bins_have_round_edges_with_zero_among_them(values: list[float], found: Histogram | None) -> None:
+    assert histogram(values, bins=5) == found
+
+
+def test_every_number_is_in_a_bin() -> None:
+    values = [number * 0.1 for number in range(-50, 51)]
+    for bins in range(1, 41):
+        found = histogram(values, bins)
+        assert found is not None
+        assert sum(found.counts) == len(values)
+        assert found.start <= values[0]
+        assert len(found.counts) <= bins + 2
+
+
+def test_neighbouring_candles_become_one_with_their_extremes() -> None:
+    bars = [(minute, 10.0, 11.0 + minute, 9.0 - minute, 10.5, 1.0, minute != 3) for minute in range(5)]
+    assert merged(bars, most=3) == [
+        (0, 10.0, 12.0, 8.0, 10.5, 2.0, True),
+        (2, 10.0, 14.0, 6.0, 10.5, 2.0, False),
+        (4, 10.0, 15.0, 5.0, 10.5, 1.0, True),
+    ]
+    assert merged(bars, most=5) is bars
+
+
+def test_a_trade_without_its_entry_in_the_journal_has_no_stop_to_draw() -> None:
+    known, taken_over = closed(trade_id=1), closed(trade_id=2)
+    example = run([known, taken_over], fills=[fill(1)])
+    rows = chart_data(example, summary(example))["trades"]
+    assert [row[6:8] for row in rows] == [[90.0, 120.0], [None, None]]
