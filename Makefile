@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := LAP_DURATION=1 LAP_SEED=0 LAP_INTERVAL=1s LAP_STRATEGY_PARAMS=fast=3,slow=8 \
 	LAP_MIN_TRADE_INTERVAL_SEC=3 LAP_STOP_BPS=12 LAP_TP_R=3 LAP_MAX_CONSECUTIVE_LOSSES=50
 
-.PHONY: help demo run test chaos bench-recovery parity gates format lock clean pictures
+.PHONY: help demo run test chaos bench-recovery bench-feed fuzz compressed-day parity gates format lock clean pictures
 
 help:
 	@echo "make demo   a one-minute session against the simulated exchange"
@@ -17,6 +17,9 @@ help:
 	@echo "make test   all gates and tests"
 	@echo "make chaos  kills real processes for a quarter of an hour, at every named point and at random"
 	@echo "make bench-recovery  how long restarts and stops take, p50, p99, max"
+	@echo "make bench-feed  a minute of 5,000 trades a second: lag, losses, memory"
+	@echo "make fuzz   a million mangled frames through the feed"
+	@echo "make compressed-day  a day of the exchange in seven minutes, a fault every ten minutes of it"
 	@echo "make parity candle mode against backtesting.py, trade by trade"
 	@echo "make pictures  the pictures of the documents, from a real demo session"
 	@echo "make gates  ruff, mypy, import contracts"
@@ -36,13 +39,22 @@ run: .venv/.ready
 	honcho start
 
 test: gates
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 chaos: .venv/.ready
 	$(BIN)/python -m pytest -m chaos
 
 bench-recovery: .venv/.ready
 	PYTHONPATH=tests $(BIN)/python bench/recovery.py
+
+bench-feed: .venv/.ready
+	PYTHONPATH=tests $(BIN)/python bench/feed_flood.py
+
+fuzz: .venv/.ready
+	PYTHONPATH=tests $(BIN)/python bench/fuzz_frames.py
+
+compressed-day: .venv/.ready
+	PYTHONPATH=tests $(BIN)/python bench/compressed_day.py
 
 .venv-parity/.ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv-parity

@@ -47,11 +47,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         desk = Path(name)
         session = subprocess.Popen([LAP, "run"], cwd=desk, env={**os.environ, **DEMO}, stdout=subprocess.DEVNULL)
-        svg = _watch_in_position(desk)
-        assert session.wait(120) == 0
-        report = next(desk.glob("runs/*/summary.html"))
         with browser(desk) as page:
-            _shoot_report(page, report)
+            svg = _watch_in_position(desk)
+            _shoot_dashboard(page, desk)
+            assert session.wait(120) == 0
+            _shoot_report(page, next(desk.glob("runs/*/summary.html")))
             _shoot_top(page, svg, desk)
 
 
@@ -74,6 +74,21 @@ def _watch_in_position(desk: Path) -> str:
     console.print(Group(*picture(look, 80, 24)))
     # the library's picture asks for a font from elsewhere
     return re.sub(r"@font-face\s*\{.*?\}", "", console.export_svg(title="lap top"), flags=re.DOTALL)
+
+
+def _shoot_dashboard(page: Page, desk: Path) -> None:
+    said = desk / "dashboard.txt"
+    with said.open("wb") as file:
+        served = subprocess.Popen(
+            [LAP, "dashboard"], cwd=desk, stdout=file, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        )
+    assert wait_until(lambda: "token=" in said.read_text(), 20_000)
+    page.look(1100, 1250, dark=True)
+    page.open(said.read_text().split()[-1])
+    page.wait("document.querySelectorAll('#price canvas, #log p').length > 5")
+    page.shoot(IMAGES / "dashboard.png")
+    served.terminate()
+    served.wait(20)
 
 
 def _shoot_report(page: Page, report: Path) -> None:

@@ -135,8 +135,9 @@ def serve(session: Session, is_running: Callable[[Session], bool], port: int, op
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
+        listener.listen()
         config = uvicorn.Config(
-            dashboard.app(), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            dashboard.app(), log_level="critical", access_log=False, lifespan="off", timeout_graceful_shutdown=1
         )
         opened(f"http://{HOST}:{listener.getsockname()[1]}/?token={token}")
         anyio.run(_serve, uvicorn.Server(config), listener, dashboard)

@@ -4,7 +4,7 @@ Times are seconds of event time, because the chart library counts so. Long runs 
 one with the highest and lowest of them, and each stretch of equity keeps its extremes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -77,7 +77,10 @@ def _bars(bars: Sequence[Bar]) -> dict[str, Any]:
 
 
 def _trades(run: Run) -> list[list[Any]]:
-    """Id, sign, entry time and price, exit time and price, stop, target, profit, R, reason of the newest trades."""
+    """Id, sign, entry time and price, exit time and price, stop, target, profit, R, reason of the newest trades.
+
+    A position that is open is drawn as a trade that ends, for now, at the last price.
+    """
     entries: dict[int, Fill] = {fill.trade_id: fill for fill in run.facts.fills if fill.is_entry}
     rows = []
     for trade in run.facts.trades[-MOST_TRADES:]:
@@ -90,7 +93,21 @@ def _trades(run: Run) -> list[list[Any]]:
                 *(round(float(trade.pnl), 8), float(trade.r), trade.exit_reason.value),
             ]
         )
-    return rows
+    return [*rows, *_open_one(run, entries)]
+
+
+def _open_one(run: Run, entries: Mapping[int, Fill]) -> Iterator[list[Any]]:
+    held, last = run.facts.position, run.facts.last_close
+    closed = {trade.trade_id for trade in run.facts.trades}
+    entry = next((fill for number, fill in entries.items() if number not in closed), None)
+    if held is None or entry is None or last is None:
+        return
+    risk = abs(entry.price - entry.sl) * entry.qty
+    yield [
+        *(entry.trade_id, held.side.sign, held.entry_ts / 1000, float(held.entry_price)),
+        *(run.facts.last_ts / 1000, last, float(entry.sl), float(entry.tp)),
+        *(float(held.unrealized), float(held.unrealized / risk) if risk else 0.0, "open"),
+    ]
 
 
 def _lanes(run: Run, figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import pytest
 from processes import Desk, desk_in, eventually
 from prometheus_client.parser import text_string_to_metric_families
 
+pytestmark = pytest.mark.xdist_group("numbers_agree")
 NAMES = {
     "lap_price": "price",
     "lap_equity": "equity",
@@ -76,7 +77,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """Runs with a reader of the metrics that has connected and then says nothing."""
     for desk in desk_in(tmp_path_factory.mktemp("desk")):
         port = free_port()
-        more = {"LAP_METRICS_PORT": str(port), "LAP_DURATION": "0.3", "LAP_MAX_DAILY_DRAWDOWN_PCT": "90"}
+        more = {"LAP_METRICS_PORT": str(port), "LAP_DURATION": "0.25", "LAP_MAX_DAILY_DRAWDOWN_PCT": "90"}
         program = desk.session(**more)
         desk.wait_running()
         with socket.create_connection(("127.0.0.1", port)):
@@ -151,6 +152,8 @@ def test_a_session_that_was_killed_has_a_report_that_says_so(desk: Desk) -> None
     program = desk.session(LAP_DURATION="5", LAP_MAX_DAILY_DRAWDOWN_PCT="90")
     desk.wait_running()
     desk.wait_trades(1)
+    for process in program.family():  # all at once: who notices that another is gone would still end in order
+        process.suspend()
     program.end()
     made = desk.lap("report", "--quiet")
     assert made.returncode == 0, made.stderr

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from report_builders import closed, fill, run
+from report_builders import START, closed, fill, position, run
 
 from services.report.chart_data import chart_data, merged
 from services.report.costs import Costs, Spread, costs_of, slippage_bps, spread_of
@@ -77,3 +77,22 @@ def test_a_trade_without_its_entry_in_the_journal_has_no_stop_to_draw() -> None:
     example = run([known, taken_over], fills=[fill(1)])
     rows = chart_data(example, summary(example))["trades"]
     assert [row[6:8] for row in rows] == [[90.0, 120.0], [None, None]]
+
+
+def test_an_open_position_is_drawn_up_to_the_last_price() -> None:
+    example = run([closed(trade_id=1)], fills=[fill(1), fill(2)], position=position())
+    rows = chart_data(example, summary(example))["trades"]
+    # 0.5 coins from 100.01 to the stop at 90
+    assert rows[1] == [
+        2,
+        1,
+        (START + 1000) / 1000,
+        100.0,
+        START / 1000 + 100,
+        101.5,
+        90.0,
+        120.0,
+        3.0,
+        3 / 5.005,
+        "open",
+    ]
