@@ -44,6 +44,7 @@ def main(command: str, words: Sequence[str]) -> int:
     signals.ignore()  # the interpreter's own end would give a late SIGTERM its deadly default back
     for lock in locks:
         lock.release()
+    _leave_output()
     return code
 
 
@@ -74,6 +75,14 @@ def _take_role(session: Session, service: str) -> FileLock:
         holder = read_views(session).get(service, {}).get("supervisor", {}).get("pid", "unknown")
         raise RefusedError(f"the {service} service of session {session.run_id} already runs (pid {holder})")
     return lock
+
+
+def _leave_output() -> None:
+    """Write out what is left, or let it go: the interpreter ends with 120 when it can not, whatever our code is."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _greet(command: str, opening: Opening) -> None:

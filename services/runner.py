@@ -335,6 +335,9 @@ def _run(service: str, session: Session, start: Start, compose: Compose) -> int:
         runner = Runner(service, session, start)
         return runner.run(compose(runner, session))
     except ConfigError as error:
+        if start.incarnation > 1:  # what was good for the one before is good: a full disk, a port not free yet
+            alert(session.log_dir, "CRITICAL", f"{service} can not go on: {error}")
+            return 1
         if start.supervised:
             stop_session(session, StopReason.CONFIG, service, str(error))  # the report shall say what it was
         sys.stderr.write(f"{error}\n")

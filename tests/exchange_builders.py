@@ -22,7 +22,7 @@ from services.exchange.instruments import instrument
 from services.exchange.market import Event, Quote, Recorded, Trade
 from services.exchange.server_ws import serve
 
-WAIT_S = 10.0
+WAIT_S = 30.0
 T0 = 1_767_225_600_000
 
 

@@ -42,7 +42,6 @@ BURST = 500
 """Frames read in one go before they are handed over."""
 
 WireFact: TypeAlias = RawQuote | RawTrade | RawFunding | Refusal
-_MARKET = (RawQuote, RawTrade, RawFunding)
 _CHANNEL_OF = {RawQuote: BOOK, RawTrade: TRADE, RawFunding: PRICE}
 
 
@@ -263,7 +262,7 @@ class BitunixSocket:
             if opcode == ABNF.OPCODE_CLOSE:
                 raise WebSocketException("closed by the exchange")
             said = parse_frame(frame, self._symbol)
-            if any(isinstance(fact, _MARKET) for fact in said) and not self._repeats.is_new(frame):
+            if any(isinstance(fact, RawTrade) for fact in said) and not self._repeats.is_new(frame):
                 said = [Refusal("duplicate", frame[:80].decode("utf-8", "replace"))]
             for fact in said:
                 _keep(fact, facts)

@@ -80,6 +80,35 @@ def test_an_exchange_that_falls_mute_ends_the_session(desk: Desk) -> None:
     assert "stale_data" in (desk.directory / "logs" / "alert.txt").read_text()
 
 
+def test_a_symbol_that_the_exchange_does_not_list_is_refused_with_the_nearest(desk: Desk) -> None:
+    _, port = exchange(desk)
+    session = desk.session(**urls(port), LAP_SYMBOL="BTC-USTD")
+    assert session.wait(60) == 2
+    sentence = "symbol must be one that the exchange lists, got BTCUSTD: the nearest are BTCUSDT, LTCUSDT"
+    assert session.output().splitlines().count(sentence) == 1
+    assert desk.summary()["stop_reason"] == "config"
+    assert sentence in str(desk.json(".lap", "stop.json"))
+
+
+def test_a_check_online_asks_each_point(desk: Desk) -> None:
+    _, port = exchange(desk)
+    good = desk.lap("check", "--online", **urls(port))
+    assert good.returncode == 0, good.stdout
+    for point in (
+        "REST TCP",
+        "REST symbol",
+        "REST candles",
+        "WebSocket TCP",
+        "data on trade",
+        "on depth_book1",
+        "on price",
+    ):
+        assert point in good.stdout
+    bad = desk.lap("check", "--online", **urls(port), LAP_SYMBOL="BTCUSTD")
+    assert bad.returncode == 2
+    assert "the nearest are BTCUSDT, LTCUSDT" in bad.stdout
+
+
 def test_garbage_from_the_exchange_changes_nothing_but_a_counter(desk: Desk) -> None:
     _, port = exchange(desk, "--fault", "garbage=30%")
     session = desk.session(**urls(port))

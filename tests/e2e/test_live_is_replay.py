@@ -13,7 +13,7 @@ import pytest
 from crashing import crash_order, desk_at, kill, own_ports
 from processes import Desk, Program, eventually
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("live is replay")]
 
 HASH_SEEDS = ("0", "1", "random")
 EAGER = '''
@@ -44,12 +44,12 @@ BUSY = {
 
 
 def mock(desk: Desk) -> None:
-    program = desk.session(**ports(), LAP_DURATION="0.2")
+    program = desk.session(**ports(), LAP_DURATION="0.4")
     ends(desk, program, 0, "duration")
 
 
 def demo(desk: Desk) -> None:
-    program = desk.session("--source", "demo", **ports(), LAP_DURATION="0.4", LAP_SOURCE="")
+    program = desk.session("--source", "demo", **ports(), LAP_DURATION="0.7", LAP_SOURCE="")
     ends(desk, program, 0, "duration")
 
 
@@ -79,7 +79,7 @@ def killed(desk: Desk) -> None:
 
 def widowed(desk: Desk) -> None:
     """The broker dies in the stop, with a position open: the books are closed without it."""
-    order = crash_order(desk, ["broker, within the commit of the end"], "LONG", 0, {})
+    order = crash_order(desk, ["broker, within the commit of the end"], "LONG", 0)
     program = desk.session(**ports(), **order, LAP_TP_R="1000", LAP_STOP_BPS="900")
     eventually(lambda: (desk.json("logs", "heartbeat.json") or {}).get("position") is not None, 60, "a position")
     (desk.directory / "kill.txt").write_text("enough\n")
