@@ -190,6 +190,7 @@ FINISH = "services.broker.finishing:finish_journal"
 REPORT = "services.report.build:build_report"
 WRITE = "services.waiting:write_atomic"
 SEAL = "services.replay.seal_file:seal_run"
+PACK = "services.feed.packed_file:pack"
 DONE = "services.session:mark_done"
 
 AROUND = ("before", "after")
@@ -238,6 +239,7 @@ _TABLE: tuple[tuple[str, str, str, Happens, Sequence[str], int], ...] = (
     ("closing", "write of trades.csv", WRITE, written("trades.csv"), AROUND, 1),
     ("closing", "write of summary.json", WRITE, written("summary.json"), AROUND, 1),
     ("closing", "seal", SEAL, always, AROUND, 1),
+    ("closing", "packing", PACK, always, ALL_OF_IT, 1),
     ("closing", "done", DONE, always, AROUND, 1),
 )
 
@@ -301,6 +303,16 @@ WATCHED: Mapping[str, str] = {"broker": COMMIT, "strategy": DECIDE}
 """Where a process sees the account."""
 
 
+def doubled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function done twice."""
+
+    def call(*arguments: Any) -> None:
+        function(*arguments)
+        function(*arguments)
+
+    return call
+
+
 def in_the_transaction(function: Callable[..., Any], scene: Scene) -> Callable[..., Any]:
     """`within` a commit: everything is written, nothing is committed."""
 
@@ -329,11 +341,23 @@ def torn(function: Callable[..., Any], scene: Scene) -> Callable[..., Any]:
     return write
 
 
+def between_two_files(function: Callable[..., Any], scene: Scene) -> Callable[..., Any]:
+    """`within` the packing: the packed recording is there, the plain one still."""
+
+    def call(*arguments: Any) -> Any:
+        for name in scene.armed:
+            die(name, scene)
+        return function(*arguments)
+
+    return call
+
+
 WITHIN: Mapping[str, tuple[str, Callable[..., Any]]] = {
     COMMIT: ("services.broker.journal_sqlite:Journal._transaction", in_the_transaction),
     NOTE: ("services.broker.journal_sqlite:Journal._transaction", in_the_transaction),
     FLUSH: ("services.feed.recording_file:Recording._write", torn),
     HEAD: ("services.feed.recording_file:Recording._write", torn),
+    PACK: ("services.feed.packed_file:suppress", between_two_files),
 }
 """What a call that is died within goes through, and how."""
 
@@ -396,6 +420,8 @@ def install(order: Mapping[str, Any], process: str) -> None:
         plan(WATCHED[process], partial(watched, scene=scene))
     for constant, value in order["constants"].items():
         plan(constant, lambda _, value=value: value)  # type: ignore[misc]
+    for call in order["doubled"]:
+        plan(call, doubled)
     sys.meta_path.insert(0, Finder(changes))
 
 

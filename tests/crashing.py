@@ -16,6 +16,7 @@ from itertools import count, pairwise
 from pathlib import Path
 from shutil import copyfile
 from threading import Lock
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -176,16 +177,31 @@ def left_by(desk: Desk) -> Twin:
 
 
 def crash_order(
-    desk: Desk, points: Sequence[str], side: str, from_ms: int, constants: Mapping[str, object]
+    desk: Desk,
+    points: Sequence[str],
+    side: str,
+    from_ms: int,
+    constants: Mapping[str, object] = MappingProxyType({}),
+    doubled: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Lay out what kills the services at named points; return the environment that makes them do so."""
+    """Lay out what kills the services at named points; return the environment that makes them do so.
+
+    Args:
+        desk: where the session will run.
+        points: their names in `crash_hook.POINTS`.
+        side: on which the account stands then.
+        from_ms: the event time from which on the feed is meant.
+        constants: `module:NAME` and the value it is to have.
+        doubled: `module:Class.method` that is to be called twice each time.
+    """
     hook, marks = desk.directory / "hook", desk.directory / "marks"
     hook.mkdir()
     marks.mkdir()
     copyfile(Path(__file__).with_name("crash_hook.py"), hook / "sitecustomize.py")
-    order = {"points": points, "side": side, "from_ms": from_ms, "marks": str(marks), "constants": constants}
+    order = {"points": points, "side": side, "from_ms": from_ms, "marks": str(marks)}
+    more = {"constants": dict(constants), "doubled": list(doubled)}
     path = os.pathsep.join([str(hook), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {"PYTHONPATH": path, ORDER: orjson.dumps(order).decode()}
+    return {"PYTHONPATH": path, ORDER: orjson.dumps({**order, **more}).decode()}
 
 
 def check_left(desk: Desk, program: Program, twin: Twin, reason: str = "end_of_data") -> None:

@@ -14,7 +14,7 @@ import pytest
 from crash_hook import POINTS, SIDES
 from crashing import LIVE_SPEED, PLAYS, SLOW_SPEED, Twins, check_left, crash_order, desk_at
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("crash matrix")]
 
 WORKERS = 3
 """Sessions at a time: a session waits most of its life."""
@@ -43,21 +43,21 @@ FIRST_OF_TWO = {
     "the answer with events": "broker, after the commit of an answer",
 }
 """Points that are come to for certain only when a service starts again, and what kills it before."""
-HURRIES = {
-    "the checkpoint": "services.broker.process:COMMIT_EVERY_MS",
-    "the answer with an order": "services.strategy.process:ASK_EVERY_MS",
+CONSTANTS: Mapping[str, Mapping[str, object]] = {
+    "the checkpoint": {"services.broker.process:COMMIT_EVERY_MS": 0},
+    "the packing": {"services.feed.packed_file:LEAST_BYTES": 0},
 }
-"""What comes once a second comes all the time; a strategy says hello until it is told, as to a broker that is slow."""
+"""What comes once a second comes all the time; what is done to long recordings is done to short ones."""
+HELLO_TWICE = ("services.strategy.process:StrategyShell._say_hello",)
+"""As a strategy does when the broker is slow to answer: it is then told everything twice."""
 SAMPLE = {
     "feed, within the flush, LONG",
     "feed, after the publish of a candle, FLAT",
-    "strategy, before the answer with an order, SHORT",
+    "strategy, before the answer with an order, FLAT",
     "strategy, after the recall, FLAT",
-    "broker, before the commit of an answer, FLAT",
     "broker, within the commit of an entry, LONG",
     "broker, after the commit of an entry, SHORT",
     "broker, before the publish of a trade, LONG",
-    "broker, after the question, SHORT",
     "closing, before the report, LONG",
 }
 
@@ -108,8 +108,9 @@ def crash(case: Case, directory: Path, twins: Twins) -> None:
     play = PLAYS[case.play]
     twin = twins.of(play)
     with desk_at(directory) as desk:
-        constants = {name: 0 for end, name in HURRIES.items() if case.point.endswith(end)}
-        order = crash_order(desk, case.points, case.side, twin.moment_of(case.side), constants)
+        constants = next((values for end, values in CONSTANTS.items() if case.point.endswith(end)), {})
+        doubled = HELLO_TWICE if case.point.endswith("answer with an order") else ()
+        order = crash_order(desk, case.points, case.side, twin.moment_of(case.side), constants, doubled)
         program = play.session(desk, case.speed, **order)
         try:
             assert program.wait(90) == 0
