@@ -17,7 +17,7 @@ from processes import LAP, Desk, Program, eventually
 
 from services.exchange.faults import KINDS
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("many sessions")]
 
 PAGE = Path(__file__).parents[2] / "docs" / "rehearse.md"
 SPEED = 30.0
@@ -109,7 +109,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fut
             except AssertionError as error:
                 raise AssertionError(f"{error}\n{desk.show()}") from error
 
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(3) as pool:
         yield {name: pool.submit(run, name) for name in SESSIONS}
 
 

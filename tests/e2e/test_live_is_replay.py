@@ -13,7 +13,7 @@ import pytest
 from crashing import crash_order, desk_at, kill, own_ports
 from processes import Desk, Program, eventually
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("live is replay")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("many sessions")]
 
 HASH_SEEDS = ("0", "1", "random")
 EAGER = '''
@@ -186,7 +186,7 @@ def sessions(
     directory = tmp_path_factory.mktemp("sessions")
     calls = [item.callspec for item in request.session.items if hasattr(item, "callspec")]
     names = {call.params.get("name") for call in calls} & set(SESSIONS) | {"mock"}
-    with ThreadPoolExecutor(len(SESSIONS)) as pool:
+    with ThreadPoolExecutor(3) as pool:
         yield {name: pool.submit(played, SESSIONS[name], directory / name) for name in SESSIONS if name in names}
 
 
