@@ -30,7 +30,7 @@ from services.exchange.faults import parse_faults
 from services.exchange.market import Trade as Printed
 from services.exchange.server_ws import serve
 from services.feed.recording_file import read_all
-from services.keys_file import load_keys
+from services.session.keys_file import load_keys
 
 SECONDS = float(os.environ.get("SECONDS", "60"))
 RATE = int(os.environ.get("RATE", "5000"))

@@ -14,9 +14,9 @@ from pathlib import Path
 from browser import Page, browser
 from rich.console import Console, Group
 
-from services.session import read_session
-from services.top import Watch
-from services.top_view import picture
+from services.commands.top import Watch
+from services.commands.top_view import picture
+from services.session.state import read_session
 from services.waiting import pause, wait_until
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

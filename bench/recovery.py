@@ -20,7 +20,7 @@ from processes import Desk, Program
 
 from bus.messages import Heartbeat, Message, SessionClosed
 from bus.sockets import Bus, Subscriber
-from services.keys_file import load_keys
+from services.session.keys_file import load_keys
 
 TRIALS = int(os.environ.get("TRIALS", "30"))
 PATIENCE_S = 60.0

@@ -11,10 +11,10 @@ def app() -> None:
         from services import signals
 
         signals.catch()
-        from services.launch import main
+        from services.supervision.launch import main
 
         sys.exit(main(sys.argv[1], sys.argv[2:]))
-    from services.commands import app as commands
+    from services.commands.app import app as commands
 
     commands()
 

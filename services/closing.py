@@ -17,11 +17,11 @@ from services.alerts_file import alert
 from services.broker.finishing import finish_journal
 from services.clock import wall_ms
 from services.feed.packed_file import pack
-from services.launcher import Process
-from services.locks import FileLock
 from services.replay.seal_file import seal_run
 from services.report.build import build_report
-from services.session import Session, Stop, is_done, mark_done, read_session, read_stop, read_views
+from services.session.launcher import Process
+from services.session.locks import FileLock
+from services.session.state import Session, Stop, is_done, mark_done, read_session, read_stop, read_views
 from services.waiting import read_json, wait_until
 
 LOCK_TIMEOUT_MS = 25_000

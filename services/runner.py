@@ -26,11 +26,11 @@ from bus.sockets import Bus, Publisher
 from services import log, signals
 from services.alerts_file import alert
 from services.clock import boot_ms, monotonic_ms
-from services.keys_file import KeysError, load_or_make_keys
-from services.launcher import find_launcher, launcher_of_dict
 from services.link import Link
-from services.opening import RefusedError, open_session
-from services.session import Session, read_session, stop_session
+from services.session.keys_file import KeysError, load_or_make_keys
+from services.session.launcher import find_launcher, launcher_of_dict
+from services.session.opening import RefusedError, open_session
+from services.session.state import Session, read_session, stop_session
 
 LONGEST_TURN_MS = 250
 """The loop turns at least this often, to beat and to look at its timers."""

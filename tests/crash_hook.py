@@ -191,7 +191,7 @@ REPORT = "services.report.build:build_report"
 WRITE = "services.waiting:write_atomic"
 SEAL = "services.replay.seal_file:seal_run"
 PACK = "services.feed.packed_file:pack"
-DONE = "services.session:mark_done"
+DONE = "services.session.state:mark_done"
 
 AROUND = ("before", "after")
 ALL_OF_IT = ("before", "within", "after")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from crashing import kill
 from processes import Desk, Program
 
-from services.launcher import Process
+from services.session.launcher import Process
 from services.waiting import pause, wait_until
 
 SERVICES = ("feed", "strategy", "broker", "monitor")

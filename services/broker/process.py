@@ -13,7 +13,7 @@ from services.broker.finishing import CARRY_FILE, JOURNAL_FILE, open_core
 from services.broker.journal_sqlite import Journal
 from services.clock import monotonic_ms, wall_ms
 from services.runner import ConfigError, Runner
-from services.session import Session
+from services.session.state import Session
 from services.waiting import read_json
 
 RECALL_PAGE = 200

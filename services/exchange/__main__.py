@@ -6,7 +6,7 @@ from bus.messages import Level
 from services.exchange.config import ExchangeConfig, ExchangeError
 from services.exchange.server_ws import serve
 from services.runner import ConfigError, Runner, Serve, main
-from services.session import Session
+from services.session.state import Session
 
 
 def compose(runner: Runner, session: Session) -> Serve:

@@ -32,7 +32,7 @@ from services.feed.recording_lines import RecordingError
 from services.feed.refusals import RefusalReport
 from services.feed.source import Now, Resume, Source, SourceError
 from services.runner import ConfigError, Runner
-from services.session import Session, stop_session
+from services.session.state import Session, stop_session
 
 PAGE: Final = 2_000
 STATUS_MS: Final = 1_000

@@ -16,7 +16,7 @@ from services.monitor.feed_record import FeedRecord
 from services.monitor.status import heartbeat, status_line
 from services.monitor.system_log_file import SystemLog
 from services.runner import ConfigError, Runner
-from services.session import Session, read_views, stop_session
+from services.session.state import Session, read_views, stop_session
 from services.waiting import read_json, write_atomic
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic_settings import EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
 
-from services import locate
+from services.session import locate
 from services.settings.model import Settings
 
 NAMES = tuple(Settings.model_fields)

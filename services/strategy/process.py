@@ -5,7 +5,7 @@ from pathlib import Path
 from bus import messages as m
 from services.clock import iso
 from services.runner import ConfigError, Runner
-from services.session import Session
+from services.session.state import Session
 from services.strategy.config import StrategyConfig
 from services.strategy.core import StrategyCore
 from services.strategy.interface import StrategyError

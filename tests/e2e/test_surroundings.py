@@ -12,7 +12,7 @@ import pytest
 import zmq
 from processes import FACTOR, Desk, environment, eventually
 
-from services.keys_file import load_keys
+from services.session.keys_file import load_keys
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -11,9 +11,9 @@ import pytest
 from processes import FACTOR, LAP, Desk, environment
 from replay_builders import HEADS, candle_rows, recorded_run, rows_of, swings, write_csv
 
+from services.commands.replaying import replay_command
 from services.feed.facts import RawQuote, RawTrade
 from services.replay.seal_file import seal_run
-from services.replaying import replay_command
 
 REPORT = {"config.json", "end.json", "journal.db", "summary.html", "summary.json", "trades.csv"}
 LIVELY = tuple(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.check import CheckRow, run_checks
+from services.commands.check import CheckRow, run_checks
 from services.settings import resolve
 
 

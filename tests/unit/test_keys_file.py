@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.keys_file import KeysError, load_keys, load_or_make_keys
+from services.session.keys_file import KeysError, load_keys, load_or_make_keys
 
 
 def test_the_first_makes_it_and_the_others_get_the_same(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.locate import environment, fingerprint, state_dir
+from services.session.locate import environment, fingerprint, state_dir
 
 
 def test_the_state_directory_follows_the_layers(tmp_path: Path) -> None:
@@ -61,6 +61,8 @@ def test_the_order_of_options_and_variables_makes_no_difference(tmp_path: Path) 
 
 def test_locating_imports_nothing_heavy() -> None:
     root = Path(__file__).parents[2]
-    script = "import sys, services.locate; print([n for n in ('pydantic', 'dotenv', 'typer') if n in sys.modules])"
+    script = (
+        "import sys, services.session.locate; print([n for n in ('pydantic', 'dotenv', 'typer') if n in sys.modules])"
+    )
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True).stdout
     assert out.strip() == "[]"

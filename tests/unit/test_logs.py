@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from processes import LAP, Desk, eventually
 
-from services.log_lines import LogLine, Merger, parse
-from services.reading import logs_command
+from services.commands.log_lines import LogLine, Merger, parse
+from services.commands.reading import logs_command
 
 
 def line(ms: int, service: str = "feed", event: str = "tick", message: str = "hello", **more: Any) -> dict[str, Any]:

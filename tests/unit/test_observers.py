@@ -11,10 +11,10 @@ ONLOOKERS = {
     "starlette",
     "uvicorn",
     "services.report",
-    "services.top",
-    "services.reading",
-    "services.glance",
-    "services.commands",
+    "services.commands.top",
+    "services.commands.reading",
+    "services.commands.glance",
+    "services.commands.app",
     "services.monitor.metrics_http",
 }
 

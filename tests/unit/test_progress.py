@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from services.progress import busy
+from services.commands.progress import busy
 
 if sys.platform == "win32":
     pytest.skip("a pseudo-terminal is a POSIX thing", allow_module_level=True)

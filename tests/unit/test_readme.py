@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from bus.messages import StopReason
-from services.commands import app
+from services.commands.app import app
 from services.settings import markdown_table
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.restarts import BASE_DELAY_MS, MAX_DELAY_MS, RestartPolicy
+from services.supervision.restarts import BASE_DELAY_MS, MAX_DELAY_MS, RestartPolicy
 
 WINDOW_MS = 600_000
 

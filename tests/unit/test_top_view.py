@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from services.log_lines import LogLine
-from services.top_view import Look, bar, clock, distances, picture, spark
+from services.commands.log_lines import LogLine
+from services.commands.top_view import Look, bar, clock, distances, picture, spark
 
 HELD = {"side": "LONG", "qty": 0.5, "entry_price": 100.0, "sl": 98.0, "tp": 103.0, "unrealized": 0.5}
 SERVICES = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.locks import FileLock
+from services.session.locks import FileLock
 from services.waiting import read_json, wait_until, write_atomic, write_first
 
 
@@ -59,7 +59,7 @@ def test_a_broken_json_file_is_none(tmp_path: Path, content: bytes) -> None:
 def test_a_lock_is_free_again_when_its_holder_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "feed.lock"
     code = (
-        "import sys; from pathlib import Path; from services.locks import FileLock\n"
+        "import sys; from pathlib import Path; from services.session.locks import FileLock\n"
         "assert FileLock(Path(sys.argv[1])).try_acquire(); print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

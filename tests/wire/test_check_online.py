@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from services import check_online
-from services.check_online import Finding, check_source
+from services.commands import check_online
+from services.commands.check_online import Finding, check_source
 
 KLINE = {"code": 0, "msg": "Success", "data": [{"open": "1", "time": "1786410720000"}]}
 BTC = {"symbol": "BTCUSDT", "basePrecision": 4, "quotePrecision": 1, "minTradeVolume": "0.0001"}

@@ -1,6 +1,6 @@
 """Sends alerts to people through apprise: a short-lived child, so that neither its weight nor a slow server is ours.
 
-`python -m services.notifying`: a JSON object on stdin, `{"urls": [...], "title": "...", "body": "..."}`. Exit 0 when all
+`python -m services.supervision.notifying`: a JSON object on stdin, `{"urls": [...], "title": "...", "body": "..."}`. Exit 0 when all
 of them took it, 1 when one did not; the URLs, which hold secrets, are never printed.
 """
 

@@ -23,13 +23,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from services.clock import monotonic_ms
-from services.dashboard.page_html import page
+from services.commands.dashboard.page_html import page
+from services.commands.top import Watch
 from services.report.build import read_run
 from services.report.chart_data import chart_data
 from services.report.sections_html import headline
 from services.report.summary import summary
-from services.session import Session, read_stop
-from services.top import Watch
+from services.session.state import Session, read_stop
 from services.waiting import write_first
 
 HOST = "127.0.0.1"

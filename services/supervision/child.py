@@ -11,8 +11,8 @@ import sys
 import threading
 from queue import Queue
 
-from services.launcher import Process, identify
-from services.session import Session, Stop
+from services.session.launcher import Process, identify
+from services.session.state import Session, Stop
 
 Word = tuple["Child", str]
 """What a child said; an empty text is the end of its output."""

@@ -2,9 +2,9 @@
 
 import psutil
 
-from services.launcher import Process, launcher_of_dict
-from services.opening import living
-from services.session import Session, is_done
+from services.session.launcher import Process, launcher_of_dict
+from services.session.opening import living
+from services.session.state import Session, is_done
 from services.waiting import wait_until
 
 

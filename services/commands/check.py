@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from services.check_online import check_source
+from services.commands.check_online import check_source
 from services.settings import Resolved, describe
 
 LEAST_FREE_MB = 200

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from services import locate
-from services.session import read_session
+from services.session import locate
+from services.session.state import read_session
 
 
 def find_run(run: str) -> Path | None:

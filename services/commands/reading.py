@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from services.clock import iso
-from services.log_lines import LEVELS, LogLine, Merger, is_at_least, parse
-from services.session import Session
+from services.commands.log_lines import LEVELS, LogLine, Merger, is_at_least, parse
+from services.session.state import Session
 from services.waiting import pause
 
 SERVICES = ("feed", "strategy", "broker", "monitor", "exchange")

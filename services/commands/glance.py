@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.clock import boot_ms, iso, wall_ms
-from services.session import Session, read_stop, read_views
+from services.session.state import Session, read_stop, read_views
 from services.waiting import read_json
 
 

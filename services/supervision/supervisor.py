@@ -13,14 +13,14 @@ from queue import Empty, Queue
 from bus.messages import StopReason
 from services import signals
 from services.alerts_file import alert
-from services.child import Word
 from services.clock import monotonic_ms
-from services.keeper import Keeper, Verdict
-from services.launcher import Launcher, OutputWatch, Process
-from services.locks import FileLock
-from services.messenger import Messenger
-from services.printer import Printer
-from services.session import Session, Stop, is_done, read_stop, read_views, stop_session
+from services.session.launcher import Launcher, OutputWatch, Process
+from services.session.locks import FileLock
+from services.session.state import Session, Stop, is_done, read_stop, read_views, stop_session
+from services.supervision.child import Word
+from services.supervision.keeper import Keeper, Verdict
+from services.supervision.messenger import Messenger
+from services.supervision.printer import Printer
 from services.waiting import pause
 
 TURN_MS = 100

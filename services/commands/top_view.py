@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
-from services.log_lines import LogLine
+from services.commands.log_lines import LogLine
 
 SPARKS = "▁▂▃▄▅▆▇█"
 PLAIN_SPARKS = "_.-=*#"
@@ -28,7 +28,7 @@ class Look:
     """All that one picture is made of.
 
     Attributes:
-        seen: what `services.glance` saw.
+        seen: what `services.commands.glance` saw.
         prices: of the last looks, oldest first.
         rates: things a second, by name (`ticks`).
         events: lines of the system log, oldest first.

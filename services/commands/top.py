@@ -17,11 +17,11 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from services.clock import monotonic_ms
-from services.glance import glance, lines
-from services.log_lines import LogLine
-from services.reading import Tail
-from services.session import Session, read_stop
-from services.top_view import Look, ended, picture
+from services.commands.glance import glance, lines
+from services.commands.log_lines import LogLine
+from services.commands.reading import Tail
+from services.commands.top_view import Look, ended, picture
+from services.session.state import Session, read_stop
 from services.waiting import pause, write_first
 
 LOOK_EVERY_MS = 500

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from services import locate
-from services.progress import busy
-from services.session import Session, read_session
+from services.commands.progress import busy
+from services.session import locate
+from services.session.state import Session, read_session
 
 app = typer.Typer(
     name="lap",
@@ -47,7 +47,7 @@ def _supervised(name: str, text: str) -> None:
 
     @app.command(name, help=text, context_settings=_PASS_ON)
     def listed(context: typer.Context) -> None:
-        from services.launch import main
+        from services.supervision.launch import main
 
         raise typer.Exit(main(name, context.args))
 
@@ -67,7 +67,7 @@ def kill(
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Stop the running session and wait until every process of it is gone."""
-    from services.killing import kill_session
+    from services.commands.killing import kill_session
 
     session = _running_session()
     if session is None:
@@ -86,7 +86,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Look at the running session once; exit code 3 when there is none."""
-    from services.glance import glance, lines
+    from services.commands.glance import glance, lines
 
     session = _running_session()
     if session is None:
@@ -99,8 +99,8 @@ def status(
 @app.command()
 def top() -> None:
     """Watch the running session live; exit code 3 when there is none."""
-    from services.opening import is_running
-    from services.top import top_command
+    from services.commands.top import top_command
+    from services.session.opening import is_running
 
     session = _running_session()
     if session is None:
@@ -115,14 +115,14 @@ def dashboard(
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Watch the running session in a browser, on the loopback interface; exit code 3 when there is none."""
-    from services.opening import is_running
+    from services.session.opening import is_running
 
     session = _running_session()
     if session is None:
         typer.echo("no session is running here")
         raise typer.Exit(NO_SESSION)
     try:
-        from services.dashboard.server_http import serve
+        from services.commands.dashboard.server_http import serve
     except ImportError as error:
         typer.echo(f"{error.name} is missing: pip install 'laptop-agents[dashboard]'", err=True)
         raise typer.Exit(2) from None
@@ -145,7 +145,7 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Validate settings and surroundings; exit code 0 or 2."""
-    from services.check import run_checks
+    from services.commands.check import run_checks
     from services.settings import SettingsError, resolve
     from services.strategy.interface import StrategyError
     from services.strategy.loading import load_strategy
@@ -209,7 +209,7 @@ def replay(
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Work a recorded run, or data files, through the same strategy and broker code, as fast as it goes."""
-    from services.replaying import replay_command
+    from services.commands.replaying import replay_command
 
     raise typer.Exit(replay_command(what, out, setting or [], check=check, quiet=quiet))
 
@@ -238,7 +238,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they grow, until Ctrl-C.")] = False,
 ) -> None:
     """Show the logs of all processes as one: of the running session, or of the last one."""
-    from services.reading import logs_command
+    from services.commands.reading import logs_command
 
     session = read_session(locate.state_dir(Path.cwd(), os.environ))
     named = locate.environment(Path.cwd(), os.environ).get("LAP_LOG_DIR") or "logs"
@@ -247,7 +247,7 @@ def logs(
 
 
 def _running_session() -> Session | None:
-    from services.opening import is_running
+    from services.session.opening import is_running
 
     session = read_session(locate.state_dir(Path.cwd(), os.environ))
     return session if session is not None and is_running(session) else None
@@ -255,7 +255,7 @@ def _running_session() -> Session | None:
 
 def _run_dir(run: str) -> Path:
     """Return a run's directory by its path or name; exit with 2 and one sentence when there is none."""
-    from services.runs import find_run
+    from services.session.runs import find_run
 
     found = find_run(run)
     if found is None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from services.clock import monotonic_ms
-from services.session import Session
+from services.session.state import Session
 
 PAUSE_MS = 10_000
 LAST_WORD_MS = 5_000
@@ -75,7 +75,7 @@ class Messenger:
 
     def _send(self, text: str) -> None:
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services.notifying"],
+            [sys.executable, "-P", "-m", "services.supervision.notifying"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             cwd=self._root,

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bus.topics import SERVICES
-from services import locate, signals
-from services.launcher import find_launcher, run_launcher
-from services.locks import FileLock
-from services.opening import Opening, RefusedError, open_session
-from services.session import Session, read_stop, read_views
-from services.supervisor import Supervisor
+from services import signals
+from services.session import locate
+from services.session.launcher import find_launcher, run_launcher
+from services.session.locks import FileLock
+from services.session.opening import Opening, RefusedError, open_session
+from services.session.state import Session, read_stop, read_views
+from services.supervision.supervisor import Supervisor
 
 ROLE_TIMEOUT_MS = 3_000
 """How long a role's lock may be held by one that is just leaving."""

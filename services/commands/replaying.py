@@ -10,7 +10,7 @@ from services.feed.recording_file import replayable
 from services.replay.run import Outcome, Progress, replay
 from services.replay.script import ReplayError, Script, read_script
 from services.replay.seal_file import changed_since_sealed
-from services.runs import find_run
+from services.session.runs import find_run
 
 REFUSED = 2
 DIFFERENT = 1

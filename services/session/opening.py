@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from bus.topics import PORTS
-from services import locate
 from services.clock import boot_ms, iso, wall_ms
-from services.launcher import Launcher, Process, launcher_of_dict
-from services.locks import FileLock
-from services.session import Session, is_done, keep_reserve, read_session, read_views, session_file
+from services.session import locate
+from services.session.launcher import Launcher, Process, launcher_of_dict
+from services.session.locks import FileLock
+from services.session.state import Session, is_done, keep_reserve, read_session, read_views, session_file
 from services.waiting import write_atomic
 
 START_TIMEOUT_MS = 60_000

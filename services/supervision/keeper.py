@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass
 from queue import Queue
 
 from services.alerts_file import alert
-from services.child import Child, Word
 from services.clock import iso, monotonic_ms, wall_ms
-from services.launcher import this_process
-from services.restarts import RestartPolicy, State
-from services.session import Session, Stop
+from services.session.launcher import this_process
+from services.session.state import Session, Stop
+from services.supervision.child import Child, Word
+from services.supervision.restarts import RestartPolicy, State
 from services.waiting import write_atomic
 
 FIRST_BEAT_MS = 30_000

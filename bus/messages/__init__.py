@@ -1,0 +1,113 @@
+"""The vocabulary: everything that services say to each other.
+
+One class per meaning, frozen, slotted, self-validating: an invalid message cannot exist. Commands are imperative
+(`Decide`, `Shutdown`), facts are nouns or past tense (`Fill`, `OrderRejected`). Units are in the names: `_ms`
+(milliseconds; `ts_ms` counts from the Unix epoch, UTC, on the exchange's clock), `_bps` (1/10,000), `_pct` (1/100).
+Prices and sizes of market events are doubles; money of our own is `Decimal`. The order of a class's fields is its
+order on the wire and in the recording.
+"""
+
+from typing import TypeAlias
+
+from bus.messages.broker import (
+    BreakerTripped,
+    BrokerStatus,
+    DecisionTaken,
+    DecisionTimedOut,
+    EntriesHalted,
+    Fill,
+    FundingPaid,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRejected,
+    OrderResting,
+    SessionClosed,
+    TradeClosed,
+)
+from bus.messages.checks import MOST
+from bus.messages.decisions import Account, Decide, Decision, Recall, Signal, StrategyHello, StrategyStatus
+from bus.messages.feed import EventsPage, EventsRequest, FeedStatus, InfoRequest
+from bus.messages.life import Heartbeat, Notice, Shutdown
+from bus.messages.market import Candle, Funding, MarketEvent, Quote, StreamInfo, Tick, Trade
+from bus.messages.words import Entry, ExitReason, FeedState, Level, RejectReason, Side, StopReason
+
+__all__ = [
+    "MOST",
+    "Account",
+    "BreakerTripped",
+    "BrokerStatus",
+    "Candle",
+    "Decide",
+    "Decision",
+    "DecisionTaken",
+    "DecisionTimedOut",
+    "EntriesHalted",
+    "Entry",
+    "EventsPage",
+    "EventsRequest",
+    "ExitReason",
+    "FeedState",
+    "FeedStatus",
+    "Fill",
+    "Funding",
+    "FundingPaid",
+    "Heartbeat",
+    "InfoRequest",
+    "Level",
+    "MarketEvent",
+    "Message",
+    "Notice",
+    "OrderAccepted",
+    "OrderCancelled",
+    "OrderRejected",
+    "OrderResting",
+    "Quote",
+    "Recall",
+    "RejectReason",
+    "SessionClosed",
+    "Shutdown",
+    "Side",
+    "Signal",
+    "StopReason",
+    "StrategyHello",
+    "StrategyStatus",
+    "StreamInfo",
+    "Tick",
+    "Trade",
+    "TradeClosed",
+]
+
+Message: TypeAlias = (
+    Quote
+    | Trade
+    | Candle
+    | Funding
+    | StreamInfo
+    | FeedStatus
+    | InfoRequest
+    | EventsRequest
+    | EventsPage
+    | Decide
+    | Signal
+    | Decision
+    | StrategyHello
+    | StrategyStatus
+    | Recall
+    | Account
+    | OrderAccepted
+    | OrderRejected
+    | OrderResting
+    | OrderCancelled
+    | Fill
+    | TradeClosed
+    | FundingPaid
+    | BreakerTripped
+    | EntriesHalted
+    | DecisionTimedOut
+    | DecisionTaken
+    | SessionClosed
+    | BrokerStatus
+    | Heartbeat
+    | Notice
+    | Shutdown
+)

@@ -1,0 +1,146 @@
+"""Market events, recorded and numbered 1, 2, 3 ... by the feed, and the head of their stream."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeAlias
+
+from bus.errors import InvalidMessageError
+from bus.messages.checks import (
+    check_flag,
+    check_money,
+    check_number,
+    check_price,
+    check_require,
+    check_size,
+    check_text,
+    check_whole,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Best bid and ask. `synthetic`: made from a trade, with the configured half spread, sizes 0."""
+
+    seq: int
+    ts_ms: int
+    bid: float
+    ask: float
+    bid_size: float
+    ask_size: float
+    synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        check_whole("seq", self.seq, 1)
+        check_whole("ts_ms", self.ts_ms)
+        check_price("bid", self.bid)
+        check_price("ask", self.ask)
+        check_size("bid_size", self.bid_size)
+        check_size("ask_size", self.ask_size)
+        check_flag("synthetic", self.synthetic)
+        if self.bid > self.ask:
+            raise InvalidMessageError(f"bid must not be above ask, was {self.bid} > {self.ask}")
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A public print on the exchange: `size` in base coin, `aggressor` is `buy` or `sell`."""
+
+    seq: int
+    ts_ms: int
+    price: float
+    size: float
+    aggressor: str
+
+    def __post_init__(self) -> None:
+        check_whole("seq", self.seq, 1)
+        check_whole("ts_ms", self.ts_ms)
+        check_price("price", self.price)
+        check_price("size", self.size)
+        check_require(self.aggressor in {"buy", "sell"}, "aggressor must be buy or sell", self.aggressor)
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """A closed candle over `[open_ms, open_ms + interval_ms)`.
+
+    `seq` is 0 for one from before the session (history). `complete` is false when the feed lost data during it.
+    """
+
+    seq: int
+    ts_ms: int
+    symbol: str
+    interval_ms: int
+    open_ms: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    complete: bool = True
+
+    def __post_init__(self) -> None:
+        check_whole("seq", self.seq)
+        check_whole("ts_ms", self.ts_ms)
+        check_text("symbol", self.symbol)
+        check_whole("interval_ms", self.interval_ms, 1)
+        check_whole("open_ms", self.open_ms)
+        for name in ("open", "high", "low", "close"):
+            check_price(name, getattr(self, name))
+        check_size("volume", self.volume)
+        check_flag("complete", self.complete)
+        check_require(self.high >= self.low, "high must not be below low", (self.high, self.low))
+
+    @property
+    def close_ms(self) -> int:
+        """The first instant after the candle, in ms."""
+        return self.open_ms + self.interval_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """A funding time: longs pay `rate` (a fraction) of notional at `mark`; 0.0 for `mark` means unknown."""
+
+    seq: int
+    ts_ms: int
+    symbol: str
+    rate: float
+    mark: float
+
+    def __post_init__(self) -> None:
+        check_whole("seq", self.seq, 1)
+        check_whole("ts_ms", self.ts_ms)
+        check_text("symbol", self.symbol)
+        check_number("rate", self.rate)
+        check_require(abs(self.rate) < 1.0, "rate must be a fraction below 1", self.rate)
+        check_size("mark", self.mark)
+
+
+Tick: TypeAlias = Quote | Trade
+MarketEvent: TypeAlias = Quote | Trade | Candle | Funding
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """Head of the market stream and of a recording: what must be known before the first event.
+
+    `mode` is `tick` or `candle` (a source that has candles only). `history` are candles from before the session,
+    oldest first. `note` says in words what is missing (for example until when a strategy warms up live).
+    """
+
+    symbol: str
+    interval_ms: int
+    mode: str
+    tick_size: Decimal
+    lot_size: Decimal
+    min_qty: Decimal
+    history: tuple[Candle, ...] = ()
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        check_text("symbol", self.symbol)
+        check_whole("interval_ms", self.interval_ms, 1)
+        check_require(self.mode in {"tick", "candle"}, "mode must be tick or candle", self.mode)
+        for name in ("tick_size", "lot_size", "min_qty"):
+            check_money(name, getattr(self, name))
+            check_require(getattr(self, name) > 0, f"{name} must be greater than 0", getattr(self, name))
+        check_text("note", self.note)

@@ -1,0 +1,1 @@
+"""The commands of `lap` that look, check, kill, replay and report."""

@@ -1,0 +1,1 @@
+"""The session on disk: its files, locks and keys, how it is found and opened, and who launched it."""
