@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -154,11 +154,10 @@ def browser(directory: Path) -> Iterator[Page]:
         found = place / "DevToolsActivePort"
         assert wait_until(lambda: found.exists() and found.read_text().count("\n") == 1, 20_000), "no browser came up"
         port, path = found.read_text().splitlines()
-        socket = websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=TIMEOUT_SEC)
-        yield Page(socket)
-        with suppress(OSError, websocket.WebSocketException):
-            socket.send(json.dumps({"id": 0, "method": "Browser.close"}))
-        socket.close()
+        with closing(websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=TIMEOUT_SEC)) as socket:
+            yield Page(socket)
+            with suppress(OSError, websocket.WebSocketException):
+                socket.send(json.dumps({"id": 0, "method": "Browser.close"}))
     finally:
         with suppress(subprocess.TimeoutExpired):
             process.wait(5)

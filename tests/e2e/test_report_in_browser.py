@@ -91,10 +91,12 @@ def page(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pag
 
 
 def ink(page: Page, chart: str) -> float:
-    """The share of a chart's canvas that something is drawn on."""
+    """The share of a chart's canvas that something is drawn on; read from a copy, which the browser keeps for reading."""
     found = page.tell(
         f"(() => {{const canvas = document.querySelector('#{chart} canvas');"
-        "const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;"
+        "const copy = Object.assign(document.createElement('canvas'), {width: canvas.width, height: canvas.height});"
+        "const pen = copy.getContext('2d', {willReadFrequently: true}); pen.drawImage(canvas, 0, 0);"
+        "const data = pen.getImageData(0, 0, canvas.width, canvas.height).data;"
         "let hits = 0; for (let i = 3; i < data.length; i += 4) hits += data[i] > 0;"
         "return hits / (data.length / 4)})()"
     )
