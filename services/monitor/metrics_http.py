@@ -23,6 +23,7 @@ class Metrics(Collector):
     """
 
     def __init__(self, about: Mapping[str, str]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # one more line for each counter, of no use here
         self._about = dict(about)
         self._beat: Mapping[str, Any] | None = None
         self.registry = CollectorRegistry()
@@ -54,7 +55,6 @@ class Metrics(Collector):
         Raises:
             OSError: the port is taken.
         """
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # one more line for each counter, of no use here
         start_http_server(port, HOST, self.registry)
 
 
