@@ -21,7 +21,16 @@ from services.replay.seal_file import seal_run
 from services.report.build import build_report
 from services.session.launcher import Process
 from services.session.locks import FileLock
-from services.session.state import Session, Stop, is_done, mark_done, read_session, read_stop, read_views
+from services.session.state import (
+    Session,
+    Stop,
+    is_done,
+    mark_done,
+    read_session,
+    read_stop,
+    read_views,
+    remove_kill_file,
+)
 from services.waiting import read_json, wait_until
 
 LOCK_TIMEOUT_MS = 25_000
@@ -38,7 +47,13 @@ def close_session(session: Session) -> Path:
     seal_run(session.run_dir)
     with contextlib.suppress(OSError):  # the plain recording does as well
         pack(session.run_dir)
-    session.kill_file.unlink(missing_ok=True)
+    try:
+        remove_kill_file(session)
+    except OSError as error:
+        text = (
+            f"the kill file {session.kill_file} can not be removed ({error.strerror}): nothing starts before it is gone"
+        )
+        alert(session.log_dir, "ERROR", text)
     mark_done(session)
     return report
 

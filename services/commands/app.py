@@ -62,7 +62,9 @@ _supervised("monitor", "The monitor service, supervised.")
 @app.command()
 def kill(
     reason: Annotated[str, typer.Option(help="Goes into the kill file's first line, the log and the report.")] = "",
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait until every process is gone.")] = 30.0,
+    timeout: Annotated[
+        float, typer.Option(min=0, max=86_400, help="Seconds to wait until every process is gone.")
+    ] = 30.0,
     force: Annotated[bool, typer.Option("--force", help="Kill what is left after the time-out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
@@ -73,8 +75,12 @@ def kill(
     if session is None:
         typer.echo("no session is running here", err=True)
         raise typer.Exit(NO_SESSION)
-    with busy(f"stopping session {session.run_id}", quiet=quiet):
-        left = kill_session(session, reason, timeout, force=force)
+    try:
+        with busy(f"stopping session {session.run_id}", quiet=quiet):
+            left = kill_session(session, reason, timeout, force=force)
+    except OSError as error:
+        typer.echo(f"the kill file {session.kill_file} can not be made or removed: {error.strerror}", err=True)
+        raise typer.Exit(1) from None
     if left:
         typer.echo(f"still there after {timeout:g} s: {', '.join(left)}", err=True)
         raise typer.Exit(1)

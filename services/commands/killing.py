@@ -4,7 +4,7 @@ import psutil
 
 from services.session.launcher import Process, launcher_of_dict
 from services.session.opening import living
-from services.session.state import Session, is_done
+from services.session.state import Session, ask_to_stop, is_done, remove_kill_file
 from services.waiting import wait_until
 
 
@@ -15,18 +15,27 @@ def kill_session(session: Session, reason: str, timeout_s: float, *, force: bool
         session: the running session.
         reason: goes into the kill file's first line.
         timeout_s: how long to wait.
-        force: kill what is left then, supervisors first.
+        force: kill what is left then, supervisors first; at once where the kill file can not be made.
+
+    Raises:
+        OSError: the kill file can not be made, or not be removed.
     """
-    if not is_done(session):
-        session.kill_file.write_text(f"{' '.join(reason.split()) or 'lap kill'}\n", encoding="utf-8")
+    try:
+        if not is_done(session):
+            ask_to_stop(session, reason or "lap kill")
+    except OSError:
+        if not force:
+            raise
+        timeout_s = 0
     wait_until(lambda: not _left(session), int(timeout_s * 1000))
     left = _left(session)
     if left and force:
         for name in sorted(left, key=lambda name: "supervisor" not in name):
             _kill(left[name])
         wait_until(lambda: not _left(session), 3_000)
-        session.kill_file.unlink(missing_ok=True)
         left = _left(session)
+    if not left:
+        remove_kill_file(session)  # the session's end may have come just before it was made
     return list(left)
 
 

@@ -21,8 +21,8 @@ from services.commands.glance import glance, lines
 from services.commands.log_lines import LogLine
 from services.commands.reading import Tail
 from services.commands.top_view import Look, ended, picture
-from services.session.state import Session, read_stop
-from services.waiting import pause, write_first
+from services.session.state import Session, ask_to_stop, read_stop
+from services.waiting import pause
 
 LOOK_EVERY_MS = 500
 KEPT = 200
@@ -89,7 +89,7 @@ def _watch(
         if question:
             question = question if not key else ""
             if key in {"y", "Y"}:
-                write_first(session.kill_file, b"lap top\n")
+                ask_to_stop(session, "lap top")
         elif key == "k":
             question = QUESTION
         elif key in {"q", "Q"}:

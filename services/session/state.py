@@ -129,6 +129,30 @@ def stop_session(session: Session, reason: StopReason, by: str, detail: str = ""
     return read_stop(session) or Stop(session.run_id, reason, by, detail, wall_ms())
 
 
+def ask_to_stop(session: Session, words: str) -> None:
+    """Make the kill file, its directory too; its first line is `words`. One that is there already stays as it is.
+
+    Raises:
+        OSError: it can not be made.
+    """
+    line = f"{' '.join(words.split())}\n".encode(errors="replace")
+    try:
+        session.kill_file.parent.mkdir(parents=True, exist_ok=True)
+        write_first(session.kill_file, line)
+    except OSError:
+        session.kill_file.touch()  # a full disk still takes a name, and a name is enough
+
+
+def remove_kill_file(session: Session) -> None:
+    """Remove what stopped the session, be it an empty directory.
+
+    Raises:
+        OSError: it can not be removed.
+    """
+    path = session.kill_file
+    path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+
+
 def keep_reserve(state_dir: Path) -> None:
     """Set some disk space aside, so that a full disk does not keep a session from stopping.
 

@@ -84,13 +84,15 @@ def test_honcho_and_lap_run_end_by_themselves_with_the_same_files_and_trades(tmp
     assert trades[0][:shorter] == trades[1][:shorter]
 
 
-@pytest.mark.parametrize("way", ["touch", "lap kill"])
+@pytest.mark.parametrize("way", ["touch", "mkdir", "lap kill"])
 def test_the_kill_switch_stops_everything_and_closes_the_position(desk: Desk, way: str) -> None:
     program = desk.session(LAP_TP_R="1000", LAP_STOP_BPS="900", LAP_RISK_PCT="1")
     desk.wait_running()
     eventually(lambda: (desk.json("logs", "heartbeat.json") or {}).get("position") is not None, 60, "a position")
     if way == "touch":
         (desk.directory / "kill.txt").touch()
+    elif way == "mkdir":
+        (desk.directory / "kill.txt").mkdir()
     else:
         killed = desk.lap("kill", "--reason", "enough")
         assert killed.returncode == 0, killed.stderr

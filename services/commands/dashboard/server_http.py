@@ -29,8 +29,7 @@ from services.report.build import read_run
 from services.report.chart_data import chart_data
 from services.report.sections_html import headline
 from services.report.summary import summary
-from services.session.state import Session, read_stop
-from services.waiting import write_first
+from services.session.state import Session, ask_to_stop, read_stop
 
 HOST = "127.0.0.1"
 LOOK_EVERY_SEC = 0.5
@@ -90,7 +89,7 @@ class Dashboard:
             return _refused("it must come from the dashboard itself")
         if not self._knows(request.headers.get("x-lap-token", "")):
             return _refused("the token is missing or wrong")
-        await run_in_threadpool(write_first, self._session.kill_file, b"lap dashboard\n")
+        await run_in_threadpool(ask_to_stop, self._session, "lap dashboard")
         return PlainTextResponse("the session stops\n", headers=_COMMON)
 
     async def _stream(self) -> AsyncIterator[str]:
