@@ -58,6 +58,14 @@ def write_first(path: Path, data: bytes) -> bool:
     return True
 
 
+def is_there(path: Path) -> bool:
+    """Tell whether something of that name exists. A name that no file can have (it is too long) is not there."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def read_json(path: Path) -> Any:
     """Return a JSON file's content, or None when it is absent or no JSON."""
     try:

@@ -13,6 +13,7 @@ from typing import Any
 
 from services.commands.check_online import check_source
 from services.settings import Resolved, describe
+from services.waiting import is_there
 
 LEAST_FREE_MB = 200
 
@@ -67,7 +68,7 @@ def run_checks(
 
 def _nearest_directory(path: Path) -> Path:
     """The path itself, or the part of it that exists: what is missing would be made there."""
-    return next(place for place in (path, *path.parents) if place.exists())
+    return next(place for place in (path, *path.parents) if is_there(place))
 
 
 def _writable(setting: str, path: Path, origin: str) -> CheckRow:
@@ -93,7 +94,7 @@ def _free_space(path: Path, origin: str) -> CheckRow:
 
 
 def _kill_file(path: Path, origin: str) -> CheckRow:
-    if path.exists():
+    if is_there(path):
         advice = f"A session would refuse to start; delete {path} to go on."
         return CheckRow("kill file is absent", f"{path} is there", origin, ok=False, advice=advice)
     return CheckRow("kill file is absent", str(path), origin, ok=True)

@@ -11,7 +11,7 @@ from rich.text import Text
 from services.clock import iso
 from services.commands.log_lines import LEVELS, LogLine, Merger, is_at_least, parse
 from services.session.state import Session
-from services.waiting import pause
+from services.waiting import is_there, pause
 
 SERVICES = ("feed", "strategy", "broker", "monitor", "exchange")
 REFUSED = 2
@@ -37,7 +37,7 @@ def logs_command(log_dir: Path, session: Session | None, service: str, level: st
     if wanted not in LEVELS:
         return _refuse(f"--level must be one of {', '.join(LEVELS)}, was {level!r}")
     tails = [Tail(log_dir / f"{name}.jsonl", name) for name in ("system", *SERVICES)]
-    if not follow and not any(tail.path.exists() for tail in tails):
+    if not follow and not any(is_there(tail.path) for tail in tails):
         return _refuse(f"there are no logs in {log_dir}")
 
     def is_wanted(line: LogLine) -> bool:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from services.session import locate
 from services.session.state import read_session
+from services.waiting import is_there
 
 
 def find_run(run: str) -> Path | None:
@@ -14,6 +15,6 @@ def find_run(run: str) -> Path | None:
     named = locate.environment(cwd, os.environ).get("LAP_RUNS_DIR")
     runs = cwd / named if named else session.path("runs_dir") if session else cwd / "runs"
     for candidate in (runs / run, Path(run)):
-        if any((candidate / name).exists() for name in ("config.json", "journal.db")):
+        if any(is_there(candidate / name) for name in ("config.json", "journal.db")):
             return candidate.resolve()
     return None

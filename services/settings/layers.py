@@ -16,6 +16,7 @@ from pydantic_settings import EnvSettingsSource, InitSettingsSource, TomlConfigS
 
 from services.session import locate
 from services.settings.model import Settings
+from services.waiting import is_there
 
 NAMES = tuple(Settings.model_fields)
 VARIABLES = tuple(f"{locate.PREFIX}{name.upper()}" for name in NAMES)
@@ -57,7 +58,7 @@ def read_layers(options: Mapping[str, str], cwd: Path, environ: Mapping[str, str
 
 def _file_layer(cwd: Path, given: str) -> Layer:
     name = given or locate.CONFIG_FILE
-    if given and not (cwd / given).is_file():
+    if given and not (is_there(cwd / given) and (cwd / given).is_file()):
         raise SettingsError(f"{locate.CONFIG_VARIABLE} names a file that does not exist: {given}")
     table = _TomlFile(cwd / name, name)()
     for key in table:

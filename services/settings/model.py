@@ -18,7 +18,12 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from services.settings.texts import parse_files, parse_params, parse_urls
+from services.waiting import is_there
 
+MOST = 1_000_000_000
+"""No number is above it: a wait of that many seconds is thirty years, and what is made of it still fits 64 bits."""
+LEAST = 1e-12
+"""No grid, and no speed, is below it: a billion counted in it still has fewer than the 50 digits of our decimals."""
 TOP_PORT = 65535
 BUS_PORTS = 10
 
@@ -127,6 +132,8 @@ def _replay_speed(value: object) -> object:
         speed = math.nan
     if not 0 < speed < math.inf:
         raise refusal("must be greater than 0, or max")
+    if not LEAST <= speed <= MOST:
+        raise refusal(f"must be from {LEAST:g} to {MOST:g}, or max")
     return speed
 
 
@@ -138,16 +145,18 @@ def _replay_files(value: object) -> list[str] | None:
     if not isinstance(files, list) or not files or not all(isinstance(name, str) and name for name in files):
         raise refusal("must name one or more files")
     for name in files:
-        if not (cwd / _text(name)).exists():
+        if not is_there(cwd / _text(name)):
             raise refusal(f"must exist, {name!r} does not" if len(files) > 1 else "must exist")
     return files
 
 
-Number = Annotated[float, BeforeValidator(_not_a_flag), Field(allow_inf_nan=False)]
-Whole = Annotated[int, BeforeValidator(_not_a_flag)]
+Number = Annotated[float, BeforeValidator(_not_a_flag), Field(allow_inf_nan=False), Field(le=MOST)]
+Whole = Annotated[int, BeforeValidator(_not_a_flag), Field(le=MOST)]
 Positive = Annotated[Number, Field(gt=0)]
 NotNegative = Annotated[Number, Field(ge=0)]
 Count = Annotated[Whole, Field(ge=0)]
+Grid = Annotated[Positive, Field(ge=LEAST)]
+Seed = Annotated[int, BeforeValidator(_not_a_flag), Field(ge=0)]
 Place = Annotated[Any, AfterValidator(_place)]
 
 
@@ -189,7 +198,7 @@ class Settings(BaseSettings):
     half_spread_bps: NotNegative = Field(default=0.5, description=">= 0")
     latency_min_ms: Count = Field(default=50, description="integer, >= 0, <= `latency_max_ms`")
     latency_max_ms: Count = Field(default=500, description="integer, >= `latency_min_ms`")
-    seed: Count | None = Field(default=None, description="integer, >= 0; unset: drawn at the start and recorded")
+    seed: Seed | None = Field(default=None, description="integer, >= 0; unset: drawn at the start and recorded")
     min_trade_interval_sec: NotNegative = Field(default=60, description=">= 0")
     max_daily_drawdown_pct: Annotated[Positive, Field(le=100)] = Field(default=5.0, description="> 0, <= 100")
     max_consecutive_losses: Annotated[Whole, Field(ge=1)] = Field(default=5, description="integer, >= 1")
@@ -201,9 +210,9 @@ class Settings(BaseSettings):
     max_jump_pct: Positive = Field(
         default=20, description="> 0; percent from one tick to the next; a price further off waits for a second one"
     )
-    tick_size: Positive | None = Field(default=None, description="> 0; unset: from the source, without one 0.1")
-    lot_size: Positive | None = Field(default=None, description="> 0; unset: from the source, without one 0.0001")
-    min_qty: Positive | None = Field(default=None, description="> 0; unset: from the source, without one 0.0001")
+    tick_size: Grid | None = Field(default=None, description="> 0; unset: from the source, without one 0.1")
+    lot_size: Grid | None = Field(default=None, description="> 0; unset: from the source, without one 0.0001")
+    min_qty: Grid | None = Field(default=None, description="> 0; unset: from the source, without one 0.0001")
     on_stop: Literal["flatten", "keep"] = Field(default="flatten", description="`flatten`, `keep`")
     stale_data_timeout_sec: Positive = Field(default=90, description="> 0; counts while the feed says it is connected")
     heartbeat_interval_sec: Positive = Field(default=1, description="> 0")

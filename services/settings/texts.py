@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from services.waiting import is_there
+
 _SHOWN = 60
 
 
@@ -56,7 +58,7 @@ def parse_urls(text: str) -> list[object]:
 
 def parse_files(text: str, cwd: Path) -> list[str]:
     """File names with commas or the system's path separator between them; a text that is a file's name is that one."""
-    if "\0" not in text and text.strip() and (cwd / text).exists():
+    if "\0" not in text and text.strip() and is_there(cwd / text):
         return [text]
     return [part.strip() for part in re.split(f"[,{re.escape(os.pathsep)}]", text) if part.strip()]
 

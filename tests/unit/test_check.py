@@ -54,3 +54,8 @@ def test_a_strategy_that_does_not_load_is_told(tmp_path: Path) -> None:
     row = rows(tmp_path, problem="there is no module named 'my'", strategy="my.rules:Rules")["strategy loads"]
     assert (row.ok, row.value, row.origin) == (False, "my.rules:Rules", "--set strategy")
     assert row.advice == "there is no module named 'my'; correct strategy or strategy_params."
+
+
+def test_names_that_no_file_can_have_are_no_reason_to_fall_over(tmp_path: Path) -> None:
+    too_long = "x" * 300
+    assert rows(tmp_path, kill_file=too_long, state_dir=too_long)["kill file is absent"].ok
