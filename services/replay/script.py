@@ -20,7 +20,7 @@ from services.feed.recording_lines import RecordingError
 from services.feed.source import Now, SourceError
 from services.feed.source_replay import open_replay
 from services.settings import SettingsError, resolve
-from services.waiting import read_json
+from services.waiting import is_there, read_json
 
 SEED: Final = 0
 """For data files when no seed is set: a replay draws none, so that it comes out the same each time."""
@@ -97,7 +97,7 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
     return Script(
         name=str(config.get("run_id") or run_dir.name),
         settings=settings,
-        origins={**config.get("origins", {}), **{name: f"--set {name}" for name in overrides}},
+        origins={**_table(config.get("origins")), **{name: f"--set {name}" for name in overrides}},
         info=info,
         events=_recorded(messages, run_dir),
         last_ts_ms=snapshot.get("last_ts") or 0,
@@ -120,15 +120,24 @@ def _recorded(messages: Iterator[StreamInfo | MarketEvent], run_dir: Path) -> It
 
 
 def _overridden(settings: Mapping[str, Any], overrides: Mapping[str, str], run_dir: Path) -> dict[str, Any]:
-    """Return a run's settings with some of them changed, checked as at a start."""
+    """Return a run's settings with some of them changed, all checked as at a start."""
+    texts = {name: _text(value) for name, value in settings.items() if value not in (None, {}, [])}
+    # Where the data came from and whom it was told is past: it is only to be valid.
+    texts |= {"source": "mock", "duration": "inf"}
+    for name in ("replay_file", "alert_urls"):
+        texts.pop(name, None)
+    try:
+        resolve(texts, run_dir, {})
+    except SettingsError as error:
+        raise ReplayError(f"{run_dir / 'config.json'} is broken: {str(error).partition(' (from')[0]}") from None
     if not overrides:
         return dict(settings)
-    texts = {name: _text(value) for name, value in settings.items() if value not in (None, {}, [])}
-    # Where the data came from is past: it is only to be valid.
-    texts |= {"source": "mock", "duration": "inf"}
-    texts.pop("replay_file", None)
     resolved = resolve({**texts, **overrides}, run_dir, {})
     return {**resolved.values, "source": settings["source"], "replay_file": settings["replay_file"]}
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _text(value: object) -> str:
@@ -139,7 +148,7 @@ def _text(value: object) -> str:
 
 def _of_files(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) -> Script:
     for path in paths:
-        if not path.exists():
+        if not is_there(path):
             raise ReplayError(f"{path} is not there")
     files = os.pathsep.join(str(path.resolve()) for path in paths)
     forced = {"source": "replay", "replay_file": files, "replay_speed": "max"}

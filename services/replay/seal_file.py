@@ -30,9 +30,11 @@ def seal_run(run_dir: Path) -> None:
 
 def changed_since_sealed(run_dir: Path) -> str:
     """Return one sentence on what is not as it was sealed; empty when all is, or nothing was sealed."""
-    sealed = read_json(run_dir / SEAL_FILE)
-    if not isinstance(sealed, dict):
+    if not (run_dir / SEAL_FILE).exists():
         return ""
+    sealed = read_json(run_dir / SEAL_FILE)
+    if not isinstance(sealed, dict) or not isinstance(sealed.get("events"), list) or "journal" not in sealed:
+        return f"{SEAL_FILE} is broken: what the session left can not be told any more"
     now = _seal_of(run_dir)
     if sealed["events"] != now["events"]:
         return _changed_block(sealed["events"], now["events"])

@@ -68,7 +68,7 @@ def read_run(run_dir: Path) -> Run:
         seed=seed if isinstance(seed, int) else None,
         started_at=str(config.get("started_at") or ""),
         settings=_table(config.get("settings")),
-        origins=_table(config.get("origins")),
+        origins={name: str(origin) for name, origin in _table(config.get("origins")).items()},
         facts=facts,
         end=end,
         notes=notes,

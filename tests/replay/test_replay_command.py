@@ -189,6 +189,12 @@ def swap_line(path: Path, number: int, line: str) -> None:
     path.write_text("".join(lines))
 
 
+def replace_in(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
 # what happened to the run: (what makes it so, a part of the sentence)
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no journal": (lambda run: (run / "journal.db").unlink(), "has no journal"),
@@ -197,6 +203,10 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "settings of nonsense": (lambda run: (run / "config.json").write_text("{"), "config.json is missing or broken"),
     "no settings within": (lambda run: (run / "config.json").write_text("{}"), "config.json is missing or broken"),
     "too few settings": (lambda run: (run / "config.json").write_text('{"settings": {}}'), "has no setting"),
+    "a setting of nonsense": (
+        lambda run: replace_in(run / "config.json", '"risk_pct": ', '"risk_pct": -'),
+        "config.json is broken: risk_pct must be greater than 0, got -1",
+    ),
     "no recording": (lambda run: (run / "events.jsonl").unlink(), "events.jsonl can not be read"),
     "an empty recording": (lambda run: (run / "events.jsonl").write_bytes(b""), "has no recording"),
     "no head": (lambda run: swap_line(run / "events.jsonl", 1, ""), "the stream's head must be the first line"),
@@ -228,6 +238,20 @@ def test_a_torn_last_line_is_no_event(tmp_path: Path, capsys: pytest.CaptureFixt
     for what in ("run", "run/events.jsonl"):
         code, said = played(tmp_path, str(tmp_path / what), capsys)
         assert (code, said.startswith("623 events")) == (0, True), said
+
+
+def test_a_run_that_told_somebody_can_be_tried_with_another_setting(tmp_path: Path) -> None:
+    run = recorded_run(tmp_path / "run")
+    replace_in(run / "config.json", '"alert_urls": []', '"alert_urls": ["(not written here)"]')
+    assert replay_command([str(run)], tmp_path / "out", ("tp_r=2",), check=False, quiet=True) == 0
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"events": 1, "journal": ""}', '{"events": []}'])
+def test_a_broken_seal_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
+    run = recorded_run(tmp_path / "run")
+    (run / "seal.json").write_text(content)
+    code, said = played(tmp_path, str(run), capsys)
+    assert (code, said.startswith("seal.json is broken")) == (1, True), said
 
 
 def test_a_changed_recording_is_found_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

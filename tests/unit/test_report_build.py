@@ -132,6 +132,14 @@ def test_an_end_that_is_not_as_it_should_be_counts_as_an_internal_error(tmp_path
     assert figures(directory)["stop_reason"] == "internal_error"
 
 
+def test_settings_whose_origin_is_no_text_are_shown_all_the_same(tmp_path: Path) -> None:
+    directory = run_dir(tmp_path)
+    config = json.loads((directory / "config.json").read_text())
+    (directory / "config.json").write_text(json.dumps({**config, "origins": dict.fromkeys(config["settings"], 5)}))
+    build_report(directory, END)
+    assert figures(directory)["stop_reason"] == "kill"
+
+
 def test_a_run_can_be_written_elsewhere(tmp_path: Path) -> None:
     assert write_report(run([closed()]), tmp_path) == tmp_path / "summary.html"
     assert {path.name for path in tmp_path.iterdir()} == {"trades.csv", "summary.json", "summary.html"}
