@@ -90,9 +90,12 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
     info = next(messages, None)
     if not isinstance(info, StreamInfo):
         raise ReplayError(f"{run_dir} has no recording: the feed never came so far")
-    with Journal(journal_path, read_only=True) as journal:
-        facts, answers = journal.facts(), journal.answers()
-        snapshot, carried = journal.load() or {}, journal.meta("carried")
+    try:
+        with Journal(journal_path, read_only=True) as journal:
+            facts, answers = journal.facts(), journal.answers()
+            snapshot, carried = journal.load() or {}, json.loads(journal.meta("carried") or "null")
+    except (ValueError, KeyError, TypeError, ArithmeticError):
+        raise ReplayError(f"{journal_path} is broken: a row in it does not read") from None
     settings = _overridden(config["settings"], overrides, run_dir)
     return Script(
         name=str(config.get("run_id") or run_dir.name),
@@ -103,7 +106,7 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
         last_ts_ms=snapshot.get("last_ts") or 0,
         facts=facts,
         answers={} if overrides else answers,
-        carried=json.loads(carried) if carried else None,
+        carried=carried,
         run_dir=run_dir,
     )
 

@@ -3,8 +3,10 @@
 import gzip
 import json
 import os
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -195,10 +197,16 @@ def replace_in(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+def write(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(statement)
+
+
 # what happened to the run: (what makes it so, a part of the sentence)
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no journal": (lambda run: (run / "journal.db").unlink(), "has no journal"),
     "a journal of nonsense": (lambda run: (run / "journal.db").write_bytes(b"x" * 5_000), "not a database"),
+    "a row of nonsense": (lambda run: write(run / "journal.db", "UPDATE facts SET detail = '{'"), "row in it does not"),
     "no settings": (lambda run: (run / "config.json").unlink(), "config.json is missing or broken"),
     "settings of nonsense": (lambda run: (run / "config.json").write_text("{"), "config.json is missing or broken"),
     "no settings within": (lambda run: (run / "config.json").write_text("{}"), "config.json is missing or broken"),
