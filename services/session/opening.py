@@ -57,6 +57,10 @@ def open_session(launcher: Launcher, options: Mapping[str, str], cwd: Path) -> O
     Raises:
         RefusedError: bad settings, a kill file, another session, taken ports, a directory that is not writable.
     """
+    try:
+        str(cwd).encode()
+    except UnicodeEncodeError:
+        raise RefusedError(f"the name of the working directory {str(cwd)!r} is no UTF-8; use another one") from None
     state_dir = locate.state_dir(cwd, os.environ, options)
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,6 +1,8 @@
 """What can not work is refused at once: code 2 and one sentence, from every command; nothing running is touched."""
 
+import os
 import socket
+import sys
 
 import pytest
 from processes import LAP, Desk, eventually
@@ -108,6 +110,15 @@ def test_a_directory_that_is_none_is_refused(desk: Desk) -> None:
     done = desk.lap("run", LAP_SOURCE="mock")
     assert done.returncode == 2
     assert "logs" in only_line(done.stderr)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_directory_whose_name_is_no_text_is_refused(desk: Desk) -> None:
+    desk.directory /= os.fsdecode(b"caf\xe9")
+    desk.directory.mkdir()
+    done = desk.lap("run", LAP_SOURCE="mock")
+    assert done.returncode == 2
+    assert "is no UTF-8" in only_line(done.stderr)
 
 
 def test_taken_ports_are_refused(desk: Desk) -> None:
