@@ -3,7 +3,9 @@
 import contextlib
 import os
 import sys
+import threading
 from pathlib import Path
+from types import TracebackType
 
 from services.clock import iso, monotonic_ms, wall_ms
 
@@ -30,6 +32,17 @@ def alert(log_dir: Path, level: str, message: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"alert.txt can not be written ({error.strerror}): {line.decode()}")
+
+
+def alert_of_crashes(log_dir: Path, process: str) -> None:
+    """Tell of an exception that nobody handles, in any thread of this process, before Python does."""
+
+    def tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        alert(log_dir, "CRITICAL", f"{process} failed: {kind.__name__}: {error}")
+        sys.__excepthook__(kind, error or kind(), trace)
+
+    sys.excepthook = tell
+    threading.excepthook = lambda failed: tell(*failed[:3])
 
 
 def _limited(message: str, now_ms: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from bus.messages import StopReason
-from services.alerts_file import alert
+from services.alerts_file import alert, alert_of_crashes
 from services.broker.finishing import finish_journal
 from services.clock import wall_ms
 from services.feed.packed_file import pack
@@ -65,6 +65,7 @@ def main() -> int:
     if session is None:
         sys.stderr.write(f"{state_dir} holds no session\n")
         return 2
+    alert_of_crashes(session.log_dir, "closing")
     lock = FileLock(state_dir / "closing.lock")
     if not lock.acquire(LOCK_TIMEOUT_MS):
         return 1

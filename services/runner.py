@@ -24,7 +24,7 @@ from bus.errors import BusError
 from bus.messages import Heartbeat, Level, Message, Notice, Shutdown, StopReason
 from bus.sockets import Bus, Publisher
 from services import log, signals
-from services.alerts_file import alert
+from services.alerts_file import alert, alert_of_crashes
 from services.clock import boot_ms, monotonic_ms
 from services.link import Link
 from services.session.keys_file import KeysError, load_or_make_keys
@@ -311,6 +311,7 @@ def main(service: str, compose: Compose) -> None:
     signals.ignore() if start.supervised else signals.catch()
     session = _find_session(start, arguments.state_dir)
     log.open_log(session.log_dir, service, to_terminal=not start.supervised)
+    alert_of_crashes(session.log_dir, service)
     code = _run(service, session, start, compose)
     log.close_log()
     sys.exit(code)

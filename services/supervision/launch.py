@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bus.topics import SERVICES
 from services import signals
+from services.alerts_file import alert_of_crashes
 from services.session import locate
 from services.session.launcher import find_launcher, run_launcher
 from services.session.locks import FileLock
@@ -40,6 +41,7 @@ def main(command: str, words: Sequence[str]) -> int:
     except RefusedError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    alert_of_crashes(opening.session.log_dir, f"lap {command}")
     _greet(command, opening)
     code = Supervisor(opening.session, services, launcher).run()
     signals.ignore()  # the interpreter's own end would give a late SIGTERM its deadly default back

@@ -1,5 +1,7 @@
 """`alert.txt`: one line a message, no floods, and no harm from a place that can not be written."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,3 +39,19 @@ def test_a_place_that_can_not_be_written_is_told_on_stderr(tmp_path: Path, capsy
     (tmp_path / "logs").write_text("a file\n")
     alert(tmp_path / "logs", "ERROR", "nobody will read this file")
     assert "nobody will read this file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("statement", "code"), [("fail()", 1), ("t = Thread(target=fail); t.start(); t.join()", 0)])
+def test_an_exception_that_nobody_handles_is_told(tmp_path: Path, statement: str, code: int) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+from threading import Thread
+from services.alerts_file import alert_of_crashes
+def fail(): raise ValueError("no way on")
+alert_of_crashes(Path(sys.argv[1]), "lap feed")
+{statement}
+"""
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (code, "ValueError: no way on")
+    assert [line.split("Z] ")[1] for line in lines(tmp_path)] == ["CRITICAL lap feed failed: ValueError: no way on"]
