@@ -1,13 +1,15 @@
 """Quiet defaults for the feed's tests: raw facts, heads of streams, cores, settings."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from bus.messages import Candle, Level, MarketEvent, Message, StreamInfo
+from services.data_file.files import read_rows
 from services.feed.core import FeedCore, FeedRules
-from services.feed.facts import Fact, RawCandle, RawQuote, RawTrade
+from services.feed.facts import Fact, RawCandle, RawQuote, RawTrade, Refusal
+from services.feed.source_replay import FACTS, Row
 
 SYMBOL = "BTCUSDT"
 MINUTE = 60_000
@@ -53,6 +55,13 @@ def feed_core(
 ) -> FeedCore:
     """A core at the beginning of a stream."""
     return FeedCore(stream_info(interval_ms, mode, history), rules or FeedRules(), source_interval_ms)
+
+
+def rows_of(paths: Sequence[Path]) -> Iterator[Row]:
+    """The rows of data files, all of which must read."""
+    for row in read_rows(paths, FACTS):
+        assert not isinstance(row, Refusal), row
+        yield row
 
 
 def published(core: FeedCore, facts: Iterable[Fact]) -> list[MarketEvent]:

@@ -5,10 +5,10 @@ A shell only in that data files are read here, once, when the exchange opens.
 
 from services.exchange.board import Board
 from services.exchange.config import WALK_START_MS, ExchangeConfig
-from services.exchange.data_file import read_data_files
 from services.exchange.distortion import distortion
 from services.exchange.instruments import WELL_KNOWN, Instrument, instrument
 from services.exchange.market import Recorded, Tape, Walk
+from services.exchange.tape_file import read_data_files
 
 
 class Listing:

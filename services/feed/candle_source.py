@@ -5,9 +5,6 @@ before it, volume 0, incomplete; a source's interval that divides the session's 
 An aggregated candle is complete when all its parts are there and complete.
 """
 
-from collections.abc import Iterable
-from itertools import pairwise
-
 from bus.messages import Candle
 from services.feed.candles import Bar, added, flat
 from services.feed.facts import RawCandle
@@ -15,12 +12,6 @@ from services.feed.guards import refuse_candle
 
 MAX_HOLE = 500_000
 """Candles that a hole is filled with at most; a candle behind a wider one is refused as `leap`."""
-
-
-def spacing_ms(open_times: Iterable[int]) -> int | None:
-    """Return a source's interval: the smallest positive spacing of its open times; None with less than two."""
-    steps = [later - earlier for earlier, later in pairwise(open_times) if later > earlier]
-    return min(steps, default=None)
 
 
 def mismatch(source_ms: int, session_ms: int) -> str | None:

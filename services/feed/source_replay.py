@@ -7,15 +7,15 @@ the first event; with `max` everything is due at once. At the end the source say
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from bus.messages import Candle, FeedState, StreamInfo
+from services.data_file.files import DataFileError, DataSpan, look_over, read_rows
+from services.data_file.rows import Makers
 from services.feed.candle_source import mismatch
 from services.feed.config import FeedConfig, Instrument
 from services.feed.core import MAX_EMPTY_BUCKETS
-from services.feed.data_file import DataFileError, DataSpan, look_over, read_rows
-from services.feed.data_rows import Row
-from services.feed.facts import RawCandle, Recorded, Refusal, Said, SourceState
+from services.feed.facts import RawCandle, RawQuote, RawTrade, Recorded, Refusal, Said, SourceState
 from services.feed.pace import Pace
 from services.feed.recording_file import read_all, replayable
 from services.feed.recording_lines import RecordingError
@@ -23,6 +23,12 @@ from services.feed.source import Now, Resume, Source, SourceError, make_info
 from services.feed.warmup import history_of, session_start_ms
 
 MOST_AT_ONCE: Final = 2_000
+
+Row: TypeAlias = RawQuote | RawTrade | RawCandle
+FACTS: Final[Makers[Row | Refusal]] = Makers(
+    RawTrade, RawQuote, RawCandle, lambda sentence: Refusal("bad_row", sentence)
+)
+"""Rows of data files become facts; one that does not read is refused, and counted."""
 
 
 class Schedule:
@@ -170,7 +176,7 @@ def _of_files(config: FeedConfig, paths: list[Path], started_boot_ms: int, resum
     mode = "candle" if span.is_candles else "tick"
     info = make_info(config, Instrument(), mode=mode)
     start_ms = session_start_ms(span.first_ms, span.last_ms, config.interval_ms)
-    history, rest = _split(read_rows(paths), info, start_ms, span.interval_ms)
+    history, rest = _split(read_rows(paths, FACTS), info, start_ms, span.interval_ms)
     info = make_info(config, Instrument(), history, mode=mode)
     last_ms = resume.last_ts_ms if resume is not None and resume.last_seq else None
     schedule = Schedule(config.replay_speed, started_boot_ms, start_ms, last_ms)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import reference_broker
+from feed_builders import rows_of
 from reference_markets import Strategy, Tape, draw_settings, draw_wish, run_broker
 
 from bus.messages import Decide, Decision, MarketEvent, Signal, StreamInfo
 from services.feed.core import FeedCore, FeedRules
-from services.feed.data_file import read_rows_strictly
-from services.feed.data_rows import Row
+from services.feed.source_replay import Row
 from services.strategy.config import StrategyConfig
 from services.strategy.core import StrategyCore
 from services.strategy.sma_cross import SmaCross
@@ -36,7 +36,7 @@ class Real:
     rows: int | None = None
 
     def stream(self) -> tuple[StreamInfo, list[MarketEvent]]:
-        rows = read_rows_strictly([DATA / f"{name}.csv.gz" for name in self.files])
+        rows = rows_of([DATA / f"{name}.csv.gz" for name in self.files])
         mode = "candle" if "candles" in self.files[0] else "tick"
         info = StreamInfo("BTCUSDT", self.interval_ms, mode, Decimal(self.tick), Decimal(self.lot), Decimal(self.lot))
         feed = FeedCore(info, FeedRules(), MINUTE)

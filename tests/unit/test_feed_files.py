@@ -1,133 +1,14 @@
-"""Data files and recordings on a disk."""
+"""Recordings on a disk."""
 
-import gzip
 from pathlib import Path
 
 import pytest
-from feed_builders import MINUTE, SHARED_DATA, T0, feed_core, published, raw_quote, raw_trade, stream_info
+from feed_builders import MINUTE, T0, feed_core, published, raw_quote, raw_trade, stream_info
 
 from bus.messages import MarketEvent
-from services.feed.data_file import DataFileError, DataSpan, look_over, read_rows, read_rows_strictly
-from services.feed.facts import Fact, RawCandle, RawQuote, RawTrade, Refusal
+from services.feed.facts import Fact
 from services.feed.recording_file import NAME, Recording, read_all
 from services.feed.recording_lines import RecordingError
-
-TRADES = "ts_ms,price,size,side\n1000,100.5,0.25,buy\n2000,101,1,SELL\n"
-QUOTES = "ask,bid,ts_ms\n101,100,1000\n102,101,3000\n"
-CANDLES = "ts_ms,open,high,low,close,volume\n0,1,4,0.5,2,9\n60000,2,2,2,2,0\n"
-
-
-def put(folder: Path, name: str, text: str) -> Path:
-    path = folder / name
-    if name.endswith(".gz"):
-        path.write_bytes(gzip.compress(text.encode()))
-    else:
-        path.write_text(text)
-    return path
-
-
-def test_a_file_is_told_by_its_columns(tmp_path: Path) -> None:
-    assert list(read_rows([put(tmp_path, "a.csv", TRADES)])) == [
-        RawTrade(1000, 100.5, 0.25, "buy"),
-        RawTrade(2000, 101.0, 1.0, "sell"),
-    ]
-    assert list(read_rows([put(tmp_path, "b.csv.gz", QUOTES)])) == [
-        RawQuote(1000, 100.0, 101.0, 0.0, 0.0),
-        RawQuote(3000, 101.0, 102.0, 0.0, 0.0),
-    ]
-    assert list(read_rows([put(tmp_path, "c.csv", CANDLES)])) == [
-        RawCandle(0, 1.0, 4.0, 0.5, 2.0, 9.0),
-        RawCandle(60000, 2.0, 2.0, 2.0, 2.0, 0.0),
-    ]
-
-
-def test_sizes_of_quotes_are_read_wherever_they_stand(tmp_path: Path) -> None:
-    path = put(tmp_path, "q.csv", "\ufeffts_ms,bid,bid_size,ask,ask_size,venue\n1,10,3,11,4,x\n\n")
-    assert list(read_rows([path])) == [RawQuote(1, 10.0, 11.0, 3.0, 4.0)]
-
-
-def test_files_are_merged_by_time_with_quotes_before_trades(tmp_path: Path) -> None:
-    paths = [put(tmp_path, "t.csv", TRADES), put(tmp_path, "q.csv", QUOTES)]
-    assert [(type(row).__name__, row[0]) for row in read_rows(paths)] == [
-        ("RawQuote", 1000),
-        ("RawTrade", 1000),
-        ("RawTrade", 2000),
-        ("RawQuote", 3000),
-    ]
-
-
-def test_rows_of_one_file_keep_its_order_also_when_late(tmp_path: Path) -> None:
-    late = put(tmp_path, "t.csv", "ts_ms,price,size,side\n5,1,1,buy\n3,2,1,buy\n6,3,1,buy\n")
-    quotes = put(tmp_path, "q.csv", "ts_ms,bid,ask\n4,1,2\n6,1,2\n")
-    assert [row[0] for row in read_rows([late, quotes])] == [4, 5, 3, 6, 6]
-    assert [row[0] for row in read_rows([late])] == [5, 3, 6]
-
-
-@pytest.mark.parametrize(
-    ("row", "words"),
-    [
-        ("x,1,1,buy", "ts_ms is no whole number of ms: 'x'"),
-        ("1,abc,1,buy", "price is no number: 'abc'"),
-        ("1,1,,buy", "size is no number: ''"),
-        ("1,1,1", "3 columns, expected 4"),
-    ],
-)
-def test_a_bad_row_is_refused_with_file_and_line(tmp_path: Path, row: str, words: str) -> None:
-    path = put(tmp_path, "t.csv", TRADES + row + "\n3000,102,1,buy\n")
-    rows = list(read_rows([path]))
-    assert rows[2:] == [Refusal("bad_row", f"t.csv line 4: {words}"), RawTrade(3000, 102.0, 1.0, "buy")]
-    with pytest.raises(DataFileError, match=r"t\.csv line 4: "):
-        list(read_rows_strictly([path]))
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "words"),
-    [
-        ("a.csv", "", "a.csv is empty"),
-        ("a.csv", "time,value\n", "a.csv line 1: its columns are neither trades, quotes nor candles: time,value"),
-        ("a.csv", "ts_ms,price,size,side,price\n", "a.csv line 1: column price comes twice"),
-        ("a.csv", "ts_ms,bid,ask\nx,y,z\n", "a.csv has no rows that can be read"),
-    ],
-)
-def test_a_file_that_is_no_data_is_one_sentence(tmp_path: Path, name: str, text: str, words: str) -> None:
-    with pytest.raises(DataFileError) as error:
-        look_over([put(tmp_path, name, text)])
-    assert str(error.value) == words
-
-
-def test_files_that_can_not_be_read_are_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(DataFileError, match="does not exist"):
-        look_over([tmp_path / "none.csv"])
-    (tmp_path / "no.csv.gz").write_bytes(b"no gzip")
-    with pytest.raises(DataFileError, match=r"no.csv.gz can not be read"):
-        look_over([tmp_path / "no.csv.gz"])
-    cut = tmp_path / "cut.csv.gz"
-    cut.write_bytes(gzip.compress((TRADES * 500).encode())[:60])
-    with pytest.raises(DataFileError, match=r"cut.csv.gz can not be read"):
-        look_over([cut])
-    with pytest.raises(DataFileError, match="can not be merged"):
-        look_over([put(tmp_path, "t.csv", TRADES), put(tmp_path, "c.csv", CANDLES)])
-
-
-def test_a_look_tells_how_far_files_reach(tmp_path: Path) -> None:
-    assert look_over([put(tmp_path, "t.csv", TRADES), put(tmp_path, "q.csv", QUOTES)]) == DataSpan(
-        1000, 3000, 4, is_candles=False, interval_ms=None
-    )
-    assert look_over([put(tmp_path, "c.csv", CANDLES)]) == DataSpan(0, 60000, 2, is_candles=True, interval_ms=60000)
-
-
-def test_real_files_are_read_whole() -> None:
-    name = "binanceperp_btcusdt_20240808_2354_{}.csv.gz"
-    paths = [SHARED_DATA / name.format("trades"), SHARED_DATA / name.format("quotes")]
-    if not paths[0].exists():
-        pytest.skip(f"{paths[0]} is not there")
-    rows = list(read_rows_strictly(paths))
-    assert sum(isinstance(row, RawTrade) for row in rows) == 21_313
-    assert sum(isinstance(row, RawQuote) for row in rows) == 66_089
-    assert [row[0] for row in rows] == sorted(row[0] for row in rows)
-
-
-# --- recordings
 
 
 def some_events(count: int = 500) -> list[MarketEvent]:

@@ -402,7 +402,7 @@ def test_the_command_refuses_what_it_cannot_do_with_2_and_one_sentence(
         assert (out, err.count("\n")) == ("", 1)
         return err
 
-    assert "No such file" in refused(data=[tmp_path / "none.csv"])
+    assert "does not exist" in refused(data=[tmp_path / "none.csv"])
     assert "nearest known one is 'mute'" in refused(faults=["moot"])
     assert "speed must be greater than 0" in refused(speed=-1.0)
     with running(config()) as exchange:

@@ -1,7 +1,6 @@
-"""Data files: trades, quotes or candles as CSV, plain or gzipped, several merged by time.
+"""Data files on the disk: plain or gzipped, several merged by time. Errors are one sentence with file and line.
 
-Quotes come before trades of the same millisecond, the files' own order otherwise. What a header or a row means is
-`data_rows`'; errors are one sentence with file and line.
+Quotes come before trades of the same millisecond, the files' own order otherwise.
 """
 
 import csv
@@ -13,17 +12,14 @@ from heapq import merge
 from pathlib import Path
 from typing import TextIO
 
-from services.feed.candle_source import spacing_ms
-from services.feed.data_rows import CANDLES, QUOTES, BadRowError, Row, kind_of, reader_of
-from services.feed.facts import RawCandle, Refusal
-from services.feed.guards import refuse_time
+from services.data_file.rows import CANDLES, QUOTES, BadRowError, Makers, RowT, kind_of, reader_of, spacing_ms
 
 LEAP_MS = 366 * 86_400_000
 """A row that is later than the newest by more than this does not stretch a file."""
 
 
 class DataFileError(Exception):
-    """A data file that can not be used, or (when asked to be strict) a bad row in it; one sentence."""
+    """A data file that can not be used; one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +33,8 @@ class DataSpan:
     interval_ms: int | None
 
 
-def read_rows(paths: Sequence[Path]) -> Iterator[Row | Refusal]:
-    """Yield the rows of one or several files, merged by time; a row that does not read is a `bad_row`.
+def read_rows(paths: Sequence[Path], makers: Makers[RowT]) -> Iterator[RowT]:
+    """Yield what is made of the rows of one or several files, merged by time.
 
     Raises:
         DataFileError: a file is not there, not readable, of no known kind, or candles are given with ticks.
@@ -48,20 +44,8 @@ def read_rows(paths: Sequence[Path]) -> Iterator[Row | Refusal]:
         raise DataFileError("candles can not be merged with trades or quotes: give files of one sort")
     in_order = sorted(paths, key=lambda path: kinds[path] != QUOTES)
     if len(in_order) == 1:
-        return _rows(in_order[0])
-    return _merged([_timed(_rows(path), place) for place, path in enumerate(in_order)])
-
-
-def read_rows_strictly(paths: Sequence[Path]) -> Iterator[Row]:
-    """Yield the same rows, and stop at the first bad one.
-
-    Raises:
-        DataFileError: also for a bad row.
-    """
-    for row in read_rows(paths):
-        if isinstance(row, Refusal):
-            raise DataFileError(row.detail)
-        yield row
+        return _rows(in_order[0], makers)
+    return _merged([_timed(_rows(path, makers), place) for place, path in enumerate(in_order)])
 
 
 def file_kind(path: Path) -> str:
@@ -86,23 +70,29 @@ def look_over(paths: Sequence[Path]) -> DataSpan:
     """
     first_ms = last_ms = rows = 0
     opens: set[int] = set()
-    is_candles = False
-    for row in read_rows(paths):
-        if isinstance(row, Refusal) or refuse_time(row[0]) is not None:
+    is_candles = file_kind(paths[0]) == CANDLES
+    for row in read_rows(paths, _TIMES):
+        if not row:
             continue
-        ts_ms = row[0]
+        (ts_ms,) = row
         if rows and ts_ms - last_ms > LEAP_MS:
             continue
         first_ms = ts_ms if rows == 0 else min(first_ms, ts_ms)
         last_ms = max(last_ms, ts_ms)
         rows += 1
-        if isinstance(row, RawCandle):
-            is_candles = True
+        if is_candles:
             opens.add(ts_ms)
     if rows == 0:
         names = ", ".join(path.name for path in paths)
         raise DataFileError(f"{names} has no rows that can be read")
     return DataSpan(first_ms, last_ms, rows, is_candles, spacing_ms(sorted(opens)) if is_candles else None)
+
+
+def _time_alone(ts_ms: int, *_: object) -> tuple[int, ...]:
+    return (ts_ms,)
+
+
+_TIMES: Makers[tuple[int, ...]] = Makers(_time_alone, _time_alone, _time_alone, lambda _: ())
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -125,11 +115,11 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _rows(path: Path) -> Iterator[Row | Refusal]:
+def _rows(path: Path, makers: Makers[RowT]) -> Iterator[RowT]:
     lines = _lines(path)
     for line, header in lines:
         try:
-            read = reader_of(header)
+            read = reader_of(header, makers)
         except BadRowError as error:
             raise DataFileError(f"{path.name} line {line}: {error}") from None
         break
@@ -139,24 +129,21 @@ def _rows(path: Path) -> Iterator[Row | Refusal]:
         try:
             yield read(row)
         except BadRowError as error:
-            yield Refusal("bad_row", f"{path.name} line {line}: {error}")
+            yield makers.bad(f"{path.name} line {line}: {error}")
 
 
-_Timed = tuple[int, int, int, Row | Refusal]
-
-
-def _timed(rows: Iterable[Row | Refusal], place: int) -> Iterator[_Timed]:
+def _timed(rows: Iterable[RowT], place: int) -> Iterator[tuple[int, int, int, RowT]]:
     """Give each row its place in the merge; a bad row goes with the row before it.
 
     Time alone decides between files, so a row that is late within its own file stays where the file has it.
     """
     newest_ms = 0
     for count, row in enumerate(rows):
-        if not isinstance(row, Refusal) and refuse_time(row[0]) is None:
+        if row and type(row[0]) is int:
             newest_ms = max(newest_ms, row[0])
         yield newest_ms, place, count, row
 
 
-def _merged(files: Sequence[Iterator[_Timed]]) -> Iterator[Row | Refusal]:
+def _merged(files: Sequence[Iterator[tuple[int, int, int, RowT]]]) -> Iterator[RowT]:
     for _, _, _, row in merge(*files, key=lambda timed: timed[:3]):
         yield row

@@ -5,8 +5,8 @@ import pytest
 from exchange_builders import data_file
 
 from services.exchange.config import ExchangeConfig, ExchangeError
-from services.exchange.data_file import read_data_files
 from services.exchange.market import Quote, Trade
+from services.exchange.tape_file import read_data_files
 
 TRADES = "ts_ms,price,size,side"
 
@@ -49,18 +49,18 @@ def test_a_candle_becomes_four_trades_from_its_open_to_its_close(tmp_path: Path)
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        ([], "volume, got nothing"),
-        (["time,price"], "the columns must be ts_ms,price,size,side or ts_ms,bid,ask[,bid_size,ask_size] or "),
+        ([], "bad.csv is empty"),
+        (["time,price"], "bad.csv line 1: its columns are neither trades, quotes nor candles: time,price"),
         ([TRADES], "no events in"),
-        ([TRADES, "5,100,1"], "line 2: expected 4 columns, got 3"),
-        ([TRADES, "5,100,1,buy", "soon,100,1,buy"], "line 3: ts_ms must be whole milliseconds since 1970, got 'soon'"),
-        ([TRADES, "1.5,100,1,buy"], "line 2: ts_ms must be whole milliseconds since 1970, got '1.5'"),
-        ([TRADES, "5,x,1,buy"], "line 2: price must be a number, got 'x'"),
-        ([TRADES, "5,inf,1,buy"], "line 2: price must be finite, got inf"),
-        ([TRADES, "5,0,1,buy"], "line 2: price must be greater than 0, got 0"),
-        ([TRADES, "5,100,0,buy"], "line 2: size must be greater than 0, got 0"),
-        ([TRADES, "5,100,1,long"], "line 2: side must be buy or sell, got 'long'"),
-        (["ts_ms,bid,ask,bid_size,ask_size", "5,1,2,-1,0"], "line 2: bid_size must be at least 0, got -1"),
+        ([TRADES, "5,100,1"], "bad.csv line 2: 3 columns, expected 4"),
+        ([TRADES, "5,100,1,buy", "soon,100,1,buy"], "bad.csv line 3: ts_ms is no time in whole ms: 'soon'"),
+        ([TRADES, "5,x,1,buy"], "bad.csv line 2: price is no number: 'x'"),
+        ([TRADES, "5,inf,1,buy"], "bad.csv line 2: price must be finite and greater than 0, got inf"),
+        ([TRADES, "5,0,1,buy"], "bad.csv line 2: price must be finite and greater than 0, got 0"),
+        ([TRADES, "5,100,nan,buy"], "bad.csv line 2: size must be finite and at least 0, got nan"),
+        ([TRADES, "5,100,0,buy"], "bad.csv line 2: size must be greater than 0, got 0"),
+        ([TRADES, "5,100,1,long"], "bad.csv line 2: side must be buy or sell, got 'long'"),
+        (["ts_ms,bid,ask,bid_size,ask_size", "5,1,2,-1,0"], "line 2: bid_size must be finite and at least 0, got -1"),
         (["ts_ms,open,high,low,close,volume", "0,5,4,3,4,1"], "line 2: high and low must enclose open and close"),
     ],
 )  # fmt: skip
@@ -70,23 +70,23 @@ def test_a_bad_file_is_refused_in_one_sentence_that_names_the_place(
     path = data_file(tmp_path / "bad.csv", rows)
     with pytest.raises(ExchangeError) as refusal:
         read_data_files([path])
-    assert str(path) in str(refusal.value)
+    assert path.name in str(refusal.value)
     assert sentence in str(refusal.value)
 
 
 def test_a_missing_and_a_torn_file_are_refused_in_one_sentence(tmp_path: Path) -> None:
     missing, torn = tmp_path / "none.csv", tmp_path / "torn.csv.gz"
     torn.write_bytes(gzip.compress(f"{TRADES}\n5,1,1,buy\n".encode())[:-12])
-    with pytest.raises(ExchangeError, match=r"cannot read .*none\.csv: No such file or directory"):
+    with pytest.raises(ExchangeError, match=r"none\.csv does not exist"):
         read_data_files([missing])
-    with pytest.raises(ExchangeError, match=r"cannot read .*torn\.csv\.gz: "):
+    with pytest.raises(ExchangeError, match=r"torn\.csv\.gz can not be read: "):
         read_data_files([torn])
 
 
 def test_candles_stand_alone(tmp_path: Path) -> None:
     trades = data_file(tmp_path / "t.csv", [TRADES, "5,100,1,buy"])
     candles = data_file(tmp_path / "c.csv", ["ts_ms,open,high,low,close,volume", "0,1,1,1,1,1"])
-    with pytest.raises(ExchangeError, match="candles cannot be given together with trades or quotes"):
+    with pytest.raises(ExchangeError, match="candles can not be merged with trades or quotes"):
         read_data_files([trades, candles])
 
 
