@@ -13,14 +13,15 @@ from feed_builders import MINUTE, SYMBOL, settings
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 
-from bus.messages import FeedState, MarketEvent
+from bus.messages import Candle, FeedState, MarketEvent
 from services.clock import boot_ms, monotonic_ms
 from services.feed.bitunix_rest import START_MS, USER_AGENT, BitunixRest, RestNews
 from services.feed.bitunix_talk import Patience
-from services.feed.bitunix_ws import BitunixSocket, Heard, WireNews
+from services.feed.bitunix_ws import BitunixSocket
 from services.feed.config import Backoff, FeedConfig
 from services.feed.core import FeedCore, FeedRules
 from services.feed.facts import Refusal, Remark, Said, SourceState
+from services.feed.news import Heard, WireNews
 from services.feed.source import Now, Resume
 from services.feed.source_bitunix import BitunixSource
 
@@ -219,7 +220,11 @@ class Listener:
         if self.core is None:
             assert self.source.info is not None
             self.core = FeedCore(self.source.info, FeedRules())
-        self.events += self.core.take(word)
+        events = self.core.take(word)
+        self.events += events
+        for event in events:
+            if isinstance(event, Candle):
+                self.source.published(event, self.now())
 
     @property
     def states(self) -> list[FeedState]:

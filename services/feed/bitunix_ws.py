@@ -9,7 +9,6 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
 
 from tenacity import (
     RetryCallState,
@@ -29,52 +28,21 @@ from services.feed.bitunix_frames import BOOK, PRICE, TRADE, Control, FrameFact,
 from services.feed.bitunix_talk import Patience, Talk
 from services.feed.config import Backoff
 from services.feed.facts import RawFunding, RawQuote, RawTrade, Refusal
+from services.feed.news import Closed, GivenUp, Heard, Opened, Silent, WireFact, WireNews
 from services.feed.repeats import Repeats
-from services.feed.route_ws import open_websocket
+from services.feed.route_ws import STALL_MS, open_websocket
 
 CONNECT_TIMEOUT_S = 10.0
-STALL_TIMEOUT_S = 5.0
-"""A frame that has begun must be whole, and a text be sent, within this."""
 SLEPT_MS = 5_000
 """A jump of the clock that goes on in a suspend against the one that does not: the connection is from before it."""
 LOOK_AGAIN_S = 0.05
+LOOK_UP_MS = 1_000
+"""In a quiet market the thread looks so often whether it is asked to do something else."""
 BURST = 500
 """Frames read in one go before they are handed over."""
 
-WireFact: TypeAlias = RawQuote | RawTrade | RawFunding | Refusal
+_DATA = frozenset({ABNF.OPCODE_TEXT, ABNF.OPCODE_BINARY})
 _CHANNEL_OF = {RawQuote: BOOK, RawTrade: TRADE, RawFunding: PRICE}
-
-
-class Opened(NamedTuple):
-    """A connection stands."""
-
-
-class Heard(NamedTuple):
-    """What came in together, in order."""
-
-    facts: list[WireFact]
-
-
-class Closed(NamedTuple):
-    """A connection is gone, or did not come about; the next is tried in `retry_s`."""
-
-    detail: str
-    retry_s: float
-
-
-class Silent(NamedTuple):
-    """Channels that have not said anything yet, and were subscribed to again."""
-
-    channels: list[str]
-
-
-class GivenUp(NamedTuple):
-    """No further attempt is made."""
-
-    detail: str
-
-
-WireNews: TypeAlias = Opened | Heard | Closed | Silent | GivenUp
 
 
 class _ConnectionEndedError(Exception):
@@ -118,6 +86,7 @@ class BitunixSocket:
         self._repeats = Repeats()
         self._began = self._gave_up = False
         self._failures = 0
+        self._renewal = ""
         self._server_until_ms = monotonic_ms() + self._patience.server_ms
         self._stop = threading.Event()
         self._stopped, self._stopper = socket.socketpair()
@@ -138,6 +107,10 @@ class BitunixSocket:
         if gone:
             self._stopped.close()
         return gone
+
+    def renew(self, why: str) -> None:
+        """Give the connection up, whatever it still says, and make another; within a second."""
+        self._renewal = why
 
     @property
     def has_died(self) -> bool:
@@ -184,9 +157,9 @@ class BitunixSocket:
             raise _ConnectionEndedError(f"no connection: {_words(error)}") from None
         now_ms = monotonic_ms()
         talk = Talk(self._symbol, now_ms, wall_ms() // 1000, self._patience)
-        self._repeats = Repeats()
+        self._renewal = ""
         try:
-            wire.settimeout(STALL_TIMEOUT_S)
+            wire.settimeout(STALL_MS / 1000)
             self._deliver(Opened())
             detail = self._read(wire, talk)
         except (WebSocketException, OSError) as error:
@@ -222,15 +195,16 @@ class BitunixSocket:
             selector.register(self._stopped, selectors.EVENT_READ)
             while not self._stop.is_set():
                 self._say(wire, talk, selector)
-                ready = _has_more(wire) or bool(selector.select(talk.wait_ms(monotonic_ms()) / 1000))
+                ready = _has_more(wire) or bool(selector.select(min(LOOK_UP_MS, talk.wait_ms(monotonic_ms())) / 1000))
                 if boot_ms() - monotonic_ms() - slept_ms > SLEPT_MS:
                     return "the machine slept"
-                if ready and not self._stop.is_set():
-                    if not self._take_burst(wire, talk, selector):
-                        return "frames come faster than they are worked off"
-                elif talk.is_silent(monotonic_ms()):
+                if ready and not self._stop.is_set() and not self._take_burst(wire, talk, selector):
+                    return "frames come faster than they are worked off"
+                if talk.is_silent(monotonic_ms()):
                     self._failures += int(talk.had_ticks)  # one without any is counted by the caller
                     return "no market data"
+                if self._renewal:
+                    return self._renewal
         return "stopped"
 
     def _say(self, wire: WebSocket, talk: Talk, selector: selectors.BaseSelector) -> None:
@@ -258,16 +232,21 @@ class BitunixSocket:
 
     def _read_burst(self, wire: WebSocket, selector: selectors.BaseSelector, facts: list[WireFact]) -> None:
         for _ in range(BURST):
-            opcode, frame = wire.recv_data()
+            # Told of control frames, too: waiting for what follows one would be waiting for a quiet market.
+            opcode, frame = wire.recv_data(control_frame=True)
             if opcode == ABNF.OPCODE_CLOSE:
                 raise WebSocketException("closed by the exchange")
-            said = parse_frame(frame, self._symbol)
-            if any(isinstance(fact, RawTrade) for fact in said) and not self._repeats.is_new(frame):
-                said = [Refusal("duplicate", frame[:80].decode("utf-8", "replace"))]
-            for fact in said:
-                _keep(fact, facts)
+            if opcode in _DATA:
+                self._read_frame(frame, facts)
             if self._stop.is_set() or not (_has_more(wire) or selector.select(0)):
                 return
+
+    def _read_frame(self, frame: bytes, facts: list[WireFact]) -> None:
+        said = parse_frame(frame, self._symbol)
+        if any(isinstance(fact, RawTrade) for fact in said) and not self._repeats.is_new(frame):
+            said = [Refusal("duplicate", frame[:80].decode("utf-8", "replace"))]
+        for fact in said:
+            _keep(fact, facts)
 
     def _hand_over(self, facts: list[WireFact], talk: Talk) -> bool:
         now_ms = monotonic_ms()

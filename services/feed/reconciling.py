@@ -51,6 +51,11 @@ class Difference(NamedTuple):
         return not _is_same(self.ours, self.theirs, _PRICE_SHARE, _VOLUME_SHARE)
 
     @property
+    def is_deaf(self) -> bool:
+        """Whether we heard of no trade where there were some."""
+        return self.ours.volume == 0.0 and self.theirs is not None and self.theirs.volume > 0.0
+
+    @property
     def text(self) -> str:
         """The difference in words."""
         ours = f"{_numbers(self.ours)} volume {self.ours.volume:.10g}"

@@ -1,7 +1,8 @@
 """The same trades twice are once. Pure.
 
 Assumption: no two pushes of trades are the same byte for byte. A push bears its time in ms, and all trades of an instant
-come in one; the stream has no number or id that would tell more. (A quote that is repeated changes nothing.)
+come in one; the stream has no number or id that would tell more. What a new connection begins with may be what the old
+one ended with. (A quote that is repeated changes nothing.)
 """
 
 from collections import deque

@@ -9,19 +9,31 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from websocket import ABNF, WebSocket, WebSocketPayloadException, continuous_frame, create_connection, frame_buffer
+from websocket import (
+    ABNF,
+    WebSocket,
+    WebSocketPayloadException,
+    WebSocketTimeoutException,
+    continuous_frame,
+    create_connection,
+    frame_buffer,
+)
+
+from services.clock import monotonic_ms
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 """A proxy has no business between us and the simulated exchange."""
 MOST_BYTES: Final = 1024 * 1024
 """A message longer than this ends the connection; the largest that we subscribe to has less than a tenth of it."""
+STALL_MS: Final = 5_000
+"""A message that has begun must be whole within this: one that drips in for ever would keep us from all else."""
 
 
 def open_websocket(url: str, timeout_s: float) -> WebSocket:
     """Connect, or say why not.
 
     Raises:
-        WebSocketException: the handshake or the proxy failed.
+        WebSocketException: the handshake or the proxy failed, or we were sent elsewhere (a hotel's login page).
         OSError: no connection, or no TLS (`ssl.SSLError`): a certificate that is not trusted is refused.
     """
     return create_connection(
@@ -30,6 +42,7 @@ def open_websocket(url: str, timeout_s: float) -> WebSocket:
         class_=_BoundedWebSocket,
         skip_utf8_validation=True,
         suppress_origin=True,
+        redirect_limit=0,
         sslopt={"context": ssl.create_default_context()},
         **route_options(url),
     )
@@ -82,3 +95,14 @@ class _BoundedWebSocket(WebSocket):
         super().__init__(**options)
         self.frame_buffer = _BoundedBuffer(self._recv, True)
         self.cont_frame = _BoundedParts(False, True)
+        self._began_ms = 0
+
+    def recv_frame(self) -> ABNF:
+        if not self.cont_frame.recving_frames:
+            self._began_ms = monotonic_ms()
+        return super().recv_frame()  # type: ignore[no-any-return, no-untyped-call]  # the library's own gap
+
+    def _recv(self, bufsize: int) -> bytes:
+        if monotonic_ms() - self._began_ms > STALL_MS:
+            raise WebSocketTimeoutException("a message that does not end")
+        return super()._recv(bufsize)  # type: ignore[no-any-return, no-untyped-call]  # the library's own gap

@@ -21,7 +21,7 @@ from services.feed.bitunix_rest import (
 )
 from services.feed.bitunix_rows import INTERVAL_NAMES
 from services.feed.bitunix_talk import Patience
-from services.feed.bitunix_ws import BitunixSocket, Closed, GivenUp, Heard, Opened, Silent, WireNews
+from services.feed.bitunix_ws import BitunixSocket
 from services.feed.config import HISTORY_CANDLES, FeedConfig, Instrument
 from services.feed.facts import (
     DataLost,
@@ -38,6 +38,7 @@ from services.feed.facts import (
 from services.feed.hold import Hold
 from services.feed.jump import JumpGuard
 from services.feed.leap import LeapGuard
+from services.feed.news import Closed, GivenUp, Heard, Opened, Silent, WireFact, WireNews
 from services.feed.reconciling import Difference, Reconciliation
 from services.feed.source import Now, Resume, SourceError, make_info
 
@@ -92,6 +93,7 @@ class BitunixSource:
         self._jump = JumpGuard(config.max_jump_pct)
         self._reconciliation = Reconciliation()
         self._differences = 0
+        self._traded_ms = 0
         # Whatever came before the first tick was not seen, at a start as after a restart.
         self._waiting: deque[Fact] = deque([DataLost()], maxlen=MOST_WAITING)
         self._pair: PairAnswer | None = None
@@ -169,7 +171,7 @@ class BitunixSource:
                 said.extend([*self._leap.forget(), *self._jump.forget()])
                 self._keep(DataLost(), now)
             case Silent(channels):
-                said.append(Remark("channel_silent", f"no data on {', '.join(channels)} yet, subscribed again"))
+                said.append(Remark("channel_silent", f"no data on {', '.join(channels)} for long, subscribed again"))
             case GivenUp(detail):
                 said.append(SourceState(FeedState.LOST, detail, incident=True))
             case PairAnswer() | HistoryAnswer() | BridgeAnswer() | LookAnswer():
@@ -190,6 +192,9 @@ class BitunixSource:
             case LookAnswer(candles):
                 differences = self._reconciliation.answered(candles, now.monotonic_ms)
                 said.extend(self._told_of(difference) for difference in differences)
+                if any(found.is_deaf and self._traded_ms < found.ours.close_ms for found in differences):
+                    # A subscription that the exchange has forgotten, while quotes go on: only this shows it.
+                    self._socket.renew("no trades heard where the exchange had some")
 
     def _told_of(self, difference: Difference) -> Remark:
         """Put a difference into words; an exchange that differs all the time is not listed for ever."""
@@ -201,19 +206,24 @@ class BitunixSource:
             return Remark("candle_differs", text, incident=True)
         return Remark("candle_differs", difference.text, incident=self._differences < MOST_LISTED)
 
-    def _take(self, fact: Fact | Refusal, now: Now, said: list[Said]) -> None:
+    def _take(self, fact: WireFact, now: Now, said: list[Said]) -> None:
+        match fact:
+            case Refusal():
+                said.append(fact)
+            case RawFunding():
+                self._keep(self._jump.take_mark(fact), now)
+            case _:
+                for timely in self._leap.take(fact, now.boot_ms):
+                    for believed in [timely] if isinstance(timely, Refusal) else self._jump.take(timely):
+                        self._keep_or_refuse(believed, now, said)
+
+    def _keep_or_refuse(self, fact: RawQuote | RawTrade | Refusal, now: Now, said: list[Said]) -> None:
         if isinstance(fact, Refusal):
             said.append(fact)
             return
-        if isinstance(fact, RawFunding):
-            self._keep(self._jump.take_mark(fact), now)
-            return
-        for timely in self._leap.take(fact, now.boot_ms):  # type: ignore[arg-type]  # the socket's facts are timed
-            for believed in self._jump.take(timely) if isinstance(timely, RawQuote | RawTrade) else [timely]:
-                if isinstance(believed, Refusal):
-                    said.append(believed)
-                else:
-                    self._keep(believed, now)
+        if isinstance(fact, RawTrade):
+            self._traded_ms = fact.ts_ms
+        self._keep(fact, now)
 
     def _keep(self, fact: Fact, now: Now) -> None:
         facts, question = self._hold.take(fact, now.monotonic_ms)

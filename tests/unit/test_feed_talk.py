@@ -1,13 +1,14 @@
 """What is said on a connection and when; when it is dead; when ticks are held; which times are believed."""
 
 import orjson
+import pytest
 from feed_builders import T0, raw_candle, raw_quote, raw_trade
 
 from services.feed.age import DataAge
 from services.feed.bitunix_talk import Talk
 from services.feed.facts import Backfill, DataLost, RawQuote, RawTrade, Refusal
 from services.feed.hold import Hold, Question
-from services.feed.leap import LEAP_MS, LeapGuard
+from services.feed.leap import AGREE_MS, LEAP_MS, LeapGuard
 from services.feed.pace import RESTART_MS, Pace
 from services.feed.refusals import RefusalReport
 from services.feed.source import Now
@@ -40,6 +41,18 @@ def test_a_channel_without_data_for_10_s_is_asked_for_again() -> None:
     assert talk.ask_again(10_001) == []
     talk.heard("trade", 19_000, tick=True)
     assert talk.ask_again(30_000) == []
+
+
+def test_a_channel_that_falls_silent_is_asked_for_again_less_and_less_often() -> None:
+    talk = Talk("BTCUSDT", 0, 0)
+    asked = []
+    for now in range(0, 1_200_000, 1_000):
+        if now <= 5_000:
+            talk.heard("trade", now, tick=True)
+        talk.heard("depth_book1", now, tick=True)
+        talk.heard("price", now, tick=False)
+        asked += [(now // 1_000, channel) for channel in talk.ask_again(now)]
+    assert asked == [(at, "trade") for at in (65, 65 + 120, 185 + 240, 425 + 300, 725 + 300)]
 
 
 def test_never_more_than_four_messages_a_second() -> None:
@@ -126,25 +139,41 @@ def test_the_first_time_is_believed_when_the_second_agrees() -> None:
     assert guard.take(leap(T0 + 6), 2) == [leap(T0 + 6)]
 
 
-def test_a_single_absurd_time_is_refused() -> None:
+@pytest.mark.parametrize("ahead_ms", [LEAP_MS + 2, 30 * LEAP_MS, 1_000 * LEAP_MS])
+def test_a_single_absurd_time_is_refused(ahead_ms: int) -> None:
     guard = LeapGuard(T0)
-    absurd = leap(T0 + 10 * LEAP_MS)
+    absurd = leap(T0 + ahead_ms)
     assert guard.take(absurd, 0) == []
     assert guard.take(leap(T0 + 1), 1) == [Refusal("leap", f"ts {absurd.ts_ms}"), leap(T0 + 1)]
 
 
-def test_an_absurd_first_time_is_refused_too() -> None:
+@pytest.mark.parametrize("first", [9 * T0, T0 - LEAP_MS - 2, T0 - 30 * LEAP_MS], ids=["absurd", "stale", "very stale"])
+def test_a_first_time_that_the_second_does_not_agree_with_is_refused(first: int) -> None:
     guard = LeapGuard()
-    guard.take(leap(9 * T0), 0)
-    assert guard.take(leap(T0), 1) == [Refusal("leap", f"ts {9 * T0}")]
+    guard.take(leap(first), 0)
+    assert guard.take(leap(T0), 1) == [Refusal("leap", f"ts {first}")]
     assert guard.take(leap(T0 + 1), 2) == [leap(T0), leap(T0 + 1)]
+
+
+def test_a_quiet_market_s_second_event_may_be_as_much_later_as_we_waited() -> None:
+    guard = LeapGuard()
+    assert guard.take(leap(T0), 0) == []
+    assert guard.take(leap(T0 + 5 * LEAP_MS), 5 * LEAP_MS) == [leap(T0), leap(T0 + 5 * LEAP_MS)]
+
+
+def test_a_source_whose_events_are_all_far_apart_is_believed_in_the_end() -> None:
+    """A file of few rows, played a hundred times as fast."""
+    guard, said = LeapGuard(), []
+    for event in range(9):
+        said += guard.take(leap(T0 + 2 * LEAP_MS * event), event)
+    assert [type(word) for word in said] == [Refusal] * 3 + [RawQuote] * 6
 
 
 def test_a_leap_that_the_next_event_confirms_is_a_hole_in_the_data() -> None:
     guard = LeapGuard(T0)
-    later = T0 + 4 * LEAP_MS
+    later = T0 + 4 * AGREE_MS
     assert guard.take(leap(later), 0) == []
-    assert guard.take(leap(later + 1), 1) == [leap(later), leap(later + 1)]
+    assert guard.take(leap(later + AGREE_MS), 1) == [leap(later), leap(later + AGREE_MS)]
 
 
 def test_trades_of_one_push_do_not_confirm_each_other_s_time() -> None:

@@ -5,9 +5,10 @@ from feed_builders import MINUTE, T0, feed_core, settings, stream_info
 from feed_peers import Listener, book, cutting, klines, listening, prints, quiet, rest_served, served, streaming
 
 from bus.messages import Candle, FeedState, Quote, Trade
+from services.feed import reconciling
 from services.feed.config import FeedConfig
 from services.feed.core import FeedCore, FeedRules
-from services.feed.facts import DataLost, RawQuote, RawTrade, Refusal
+from services.feed.facts import DataLost, RawQuote, RawTrade, Refusal, Remark, SourceState
 from services.feed.source import Resume, SourceError
 
 
@@ -111,3 +112,40 @@ def test_attempts_exhausted_is_a_lost_feed() -> None:
     with listening(url, "http://127.0.0.1:1") as listener:
         listener.until(lambda it: FeedState.LOST in it.states)
         assert listener.states[-1] is FeedState.LOST
+
+
+def test_a_push_that_comes_again_on_the_next_connection_is_one() -> None:
+    again = prints(T0 + 1, "100")
+    with (
+        served(cutting(book(T0), again), streaming(again, prints(T0 + 2, "100.5"))) as (_, ws_url),
+        listening(ws_url, "http://127.0.0.1:1", 300, interval="5s") as listener,
+    ):
+        listener.until(lambda it: bool(it.events) and it.events[-1].ts_ms == T0 + 2)
+        assert [event.price for event in listener.events if isinstance(event, Trade)] == [100.0, 100.5]
+        assert [word.name for word in listener.said if isinstance(word, Refusal)] == ["duplicate"]
+
+
+@pytest.mark.parametrize("heard_since", [False, True])
+def test_a_connection_that_is_deaf_to_trades_is_made_anew(monkeypatch: pytest.MonkeyPatch, heard_since: bool) -> None:
+    """Quotes go on; that the exchange had trades is seen by its own candles alone."""
+    for name in ("FIRST_LOOK_MS", "NEXT_LOOK_MS"):
+        monkeypatch.setattr(reconciling, name, 50)
+    deaf = [book(T0), prints(T0 + 1, "100"), book(T0 + MINUTE), book(T0 + 2 * MINUTE)]
+    if heard_since:
+        deaf.append(prints(T0 + 2 * MINUTE + 1, "100"))
+    with (
+        served(streaming(*deaf), streaming(book(T0 + 2 * MINUTE + 2), prints(T0 + 2 * MINUTE + 3, "101"))) as (
+            _,
+            ws_url,
+        ),
+        rest_served(klines(T0 + MINUTE)) as (rest_url, _),
+        listening(ws_url, rest_url) as listener,
+    ):
+        if heard_since:
+            listener.until(lambda it: any(isinstance(word, Remark) and word.incident for word in it.said))
+            assert FeedState.CONNECTING not in listener.states
+        else:
+            listener.until(lambda it: bool(it.events) and it.events[-1].ts_ms == T0 + 2 * MINUTE + 3)
+            assert listener.states == [FeedState.CONNECTED, FeedState.CONNECTING, FeedState.CONNECTED]
+            why = [word.detail for word in listener.said if isinstance(word, SourceState) and word.incident]
+            assert why[0].startswith("no trades heard where the exchange had some")

@@ -25,9 +25,10 @@ from websockets.sync.server import ServerConnection, serve
 
 from services.clock import monotonic_ms
 from services.feed.bitunix_talk import Patience
-from services.feed.bitunix_ws import BitunixSocket, Closed, GivenUp, Heard, Opened, Silent, WireNews
+from services.feed.bitunix_ws import BitunixSocket
 from services.feed.config import Backoff
 from services.feed.facts import RawFunding, RawQuote, RawTrade, Refusal
+from services.feed.news import Closed, GivenUp, Heard, Opened, Silent, WireNews
 from services.feed.route_ws import MOST_BYTES
 
 
