@@ -2,14 +2,15 @@
 
 A frame is `topic|seq|epoch|source|version|sent_ns|body`: the topic first, ended by the separator, because
 subscriptions match on a frame's prefix; the body is a JSON array of the message's fields in their order. Decimals
-travel as text, enumerations by value, nested messages as arrays. Whatever is not exactly so is a
-`MalformedFrameError`; nothing else is ever raised for bytes from outside.
+travel as text, enumerations by value, nested messages as arrays. Fields at the end that have a default may be missing:
+what was written before they existed is still read. Whatever is not so is a `MalformedFrameError`; nothing else is ever
+raised for bytes from outside.
 """
 
 import re
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -103,10 +104,19 @@ class _Converters(dict[type, list[_Converter | None]]):
         return self[cls]
 
 
+class _Least(dict[type, int]):
+    """Per class: how many fields must be there; those with a default may be missing at the end."""
+
+    def __missing__(self, cls: type) -> int:
+        self[cls] = sum(field.default is MISSING for field in fields(cls))
+        return self[cls]
+
+
 _SELF_CHECKING = frozenset(get_args(m.MarketEvent))
 """Market events check every field themselves, types too: the hot path converts nothing."""
 _ROWS = _Rows()
 _CONVERTERS = _Converters()
+_LEAST = _Least()
 
 
 def _plain(value: object) -> object:
@@ -131,9 +141,9 @@ def _build(cls: type[Any], row: object) -> Any:
     if cls in _SELF_CHECKING and type(row) is list:
         return cls(*row)
     converters = _CONVERTERS[cls]
-    if type(row) is not list or len(row) != len(converters):
+    if type(row) is not list or not _LEAST[cls] <= len(row) <= len(converters):
         raise MalformedFrameError(f"the body must be an array of {len(converters)} fields")
-    return cls(*[value if convert is None else convert(value) for convert, value in zip(converters, row, strict=True)])
+    return cls(*[value if convert is None else convert(value) for convert, value in zip(converters, row, strict=False)])
 
 
 def _converter(hint: Any) -> _Converter | None:
@@ -145,6 +155,8 @@ def _converter(hint: Any) -> _Converter | None:
         return _to_tuple(_converter(get_args(hint)[0]))
     if hint == m.MarketEvent:
         return _to_event
+    if get_origin(hint) in {Union, types.UnionType} and set(get_args(hint)) - {types.NoneType} <= _SELF_CHECKING:
+        return _to_optional(_to_event)
     if get_origin(hint) in {Union, types.UnionType}:
         return _to_optional(_converter(get_args(hint)[0]))
     if hint is m.Candle:

@@ -42,6 +42,7 @@ TABLE: Final = (
     Topic("events_page", m.EventsPage, "rpc"),
     Topic("decide", m.Decide, "rpc"),
     Topic("decision", m.Decision, "rpc"),
+    Topic("strategy_failed", m.StrategyFailed, "rpc"),
     Topic("strategy_hello", m.StrategyHello, "rpc"),
     Topic("strategy_status", m.StrategyStatus, "strategy"),
     Topic("recall", m.Recall, "rpc"),

@@ -6,7 +6,6 @@ A thread does nothing but wait on stdin; what it reads becomes a fact that the l
 import contextlib
 import json
 import os
-import sys
 import threading
 from collections.abc import Callable
 
@@ -24,8 +23,10 @@ class Link:
         self.order: Shutdown | None = None
         self.supervisor_is_gone = False
         self._wake = wake
+        self._out = os.dup(1)
+        os.dup2(2, 1)  # what anybody prints, a strategy for one, is no word for the supervisor
         if os.name == "posix":
-            os.set_blocking(sys.stdout.fileno(), False)
+            os.set_blocking(self._out, False)
         threading.Thread(target=self._listen, daemon=True, name="link to the supervisor").start()
 
     def beat(self) -> None:
@@ -39,7 +40,7 @@ class Link:
     def _write(self, data: bytes) -> None:
         # A supervisor that does not read (stopped) or is gone must not hold up a service.
         with contextlib.suppress(OSError):
-            os.write(sys.stdout.fileno(), data)
+            os.write(self._out, data)
 
     def _listen(self) -> None:
         # Not through sys.stdin: its buffer's lock, held by a waiting thread, breaks the interpreter's end.

@@ -1,7 +1,7 @@
 """The one loop of a service: poll, decode, hand on, beat, stop, drain, exit code.
 
 What a service is made of (its sockets, its core, its files) is its `process.py`; when and in which order it turns is
-decided here. The one `except Exception` of the project is here: our own impossibility ends the process with a
+decided here. The one `except Exception` around our own code is here: our own impossibility ends the process with a
 traceback in the log and in `alert.txt`, and the supervisor starts it again.
 """
 

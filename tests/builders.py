@@ -30,6 +30,7 @@ from bus.messages import (
 )
 from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
+from services.strategy.config import StrategyConfig
 
 T0 = 19_700 * 86_400_000
 MINUTE = 60_000
@@ -65,6 +66,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "on_stop": "flatten",
         "heartbeat_timeout_sec": 10.0,
         "decision_timeout_sec": 30.0,
+        "max_strategy_errors": 20,
     }
     unknown = changes.keys() - quiet.keys()
     assert not unknown, unknown
@@ -103,6 +105,25 @@ def candle(
     first, high, low, last = (float(price) for price in prices)
     opened = T0 + at
     return Candle(seq, opened + MINUTE, "BTCUSDT", MINUTE, opened, first, high, low, last, volume, complete)
+
+
+def strategy_config(**changes: Any) -> StrategyConfig:
+    """The strategy's part of default settings, with changes."""
+    defaults: dict[str, Any] = {
+        "strategy": "sma_cross",
+        "strategy_params": {},
+        "seed": 7,
+        "symbol": "BTCUSDT",
+        "stop_bps": 30.0,
+        "tp_r": 1.5,
+        "risk_pct": 1.0,
+        "max_leverage": 5.0,
+        "taker_fee_bps": 6.0,
+        "maker_fee_bps": 2.0,
+        "limit_ttl_sec": 60.0,
+        "min_trade_interval_sec": 60.0,
+    }
+    return StrategyConfig.from_settings({**defaults, **changes})
 
 
 def signal(side: Side = Side.LONG, at: int = MINUTE, **changes: Any) -> Signal:

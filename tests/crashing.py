@@ -46,14 +46,12 @@ STRATEGY = '''
 """Limit orders on both sides in turn, left by FLAT if nothing else closed them. What it does hangs on how many candles
 it has seen, so that one that was not told them all again gives itself away."""
 
-from bus.messages import Side
+from services.strategy.interface import Side, Strategy
 
 
-class Waves:
+class Waves(Strategy):
     warmup = 1
-
-    def __init__(self):
-        self.seen = 0
+    seen = 0
 
     def on_candle(self, context, candle):
         self.seen += 1

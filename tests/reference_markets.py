@@ -123,6 +123,7 @@ def draw_settings(tape: Tape) -> dict[str, Any]:
         "on_stop": tape.one_of(["flatten"] * 5 + ["keep"]),
         "heartbeat_timeout_sec": 10.0,
         "decision_timeout_sec": 30.0,
+        "max_strategy_errors": 20,
     }
 
 

@@ -25,7 +25,17 @@ from bus.messages.broker import (
     TradeClosed,
 )
 from bus.messages.checks import MOST
-from bus.messages.decisions import Account, Decide, Decision, Recall, Signal, StrategyHello, StrategyStatus
+from bus.messages.decisions import (
+    Account,
+    Decide,
+    Decision,
+    QuestionKey,
+    Recall,
+    Signal,
+    StrategyFailed,
+    StrategyHello,
+    StrategyStatus,
+)
 from bus.messages.feed import EventsPage, EventsRequest, FeedStatus, InfoRequest
 from bus.messages.life import Heartbeat, Notice, Shutdown
 from bus.messages.market import Candle, Funding, MarketEvent, Quote, StreamInfo, Tick, Trade
@@ -61,6 +71,7 @@ __all__ = [
     "OrderCancelled",
     "OrderRejected",
     "OrderResting",
+    "QuestionKey",
     "Quote",
     "Recall",
     "RejectReason",
@@ -69,6 +80,7 @@ __all__ = [
     "Side",
     "Signal",
     "StopReason",
+    "StrategyFailed",
     "StrategyHello",
     "StrategyStatus",
     "StreamInfo",
@@ -90,6 +102,7 @@ Message: TypeAlias = (
     | Decide
     | Signal
     | Decision
+    | StrategyFailed
     | StrategyHello
     | StrategyStatus
     | Recall

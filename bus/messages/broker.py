@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bus.messages.decisions import Account, Signal
+from bus.messages.decisions import Account, QuestionKey, Signal
 from bus.messages.words import ExitReason, RejectReason, Side, StopReason
 
 
@@ -131,20 +131,32 @@ class EntriesHalted:
 
 @dataclass(frozen=True, slots=True)
 class DecisionTimedOut:
-    """No answer for the candle at `open_ms` in time: the broker went on after event `seq`."""
+    """No answer for the candle at `open_ms` (or the tick) in time: the broker went on after event `seq`."""
 
     seq: int
     open_ms: int
+    tick_seq: int = 0
+
+    @property
+    def key(self) -> QuestionKey:
+        """What names the question."""
+        return self.open_ms, self.tick_seq
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionTaken:
-    """The strategy's answer for `open_ms` was taken after event `seq`. `late`: it came after the time-out."""
+    """The strategy's answer for `open_ms` (or the tick) was taken after event `seq`. `late`: after the time-out."""
 
     seq: int
     open_ms: int
     signals: tuple[Signal, ...]
     late: bool
+    tick_seq: int = 0
+
+    @property
+    def key(self) -> QuestionKey:
+        """What names the question."""
+        return self.open_ms, self.tick_seq
 
 
 @dataclass(frozen=True, slots=True)

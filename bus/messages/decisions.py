@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bus.messages.checks import check_flag, check_money, check_require, check_text, check_whole
-from bus.messages.market import Candle
+from bus.messages.market import Candle, Quote, Trade
 from bus.messages.words import Entry, Side
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account as a strategy may know it, as it stood just before the tick that closed the candle.
+    """The account as a strategy may know it, as it stood just before the tick that closed the candle (or is asked about).
 
     `side` is FLAT without a position; then `qty`, prices and `unrealized` are 0. All in quote currency but `qty`.
     """
@@ -36,22 +36,41 @@ class Account:
         check_flag("halted", self.halted)
 
 
+QuestionKey = tuple[int, int]
+"""What names a question: the open time of the candle asked about and 0, or 0 and the tick's `seq`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decide:
     """The broker's question: what now?
 
     `candles` are all that closed since the question before, oldest first; the last one is asked about, earlier ones
-    are history (a hole makes no burst of trades). `open_ms` names the question: the last candle's open time.
+    are history (a hole makes no burst of trades). `open_ms` names the question: the last candle's open time. A
+    strategy that decides on ticks is asked about each `tick`, too: then there are no candles, and `open_ms` is 0.
     """
 
     open_ms: int
     candles: tuple[Candle, ...]
     account: Account
+    tick: Quote | Trade | None = None
 
     def __post_init__(self) -> None:
         check_whole("open_ms", self.open_ms)
+        if self.tick is not None:
+            check_require(not self.candles and not self.open_ms, "a tick must be asked about alone", self.candles)
+            return
         check_require(bool(self.candles), "candles must not be empty", self.candles)
         check_require(self.candles[-1].open_ms == self.open_ms, "open_ms must be the last candle's", self.open_ms)
+
+    @property
+    def seq(self) -> int:
+        """Number of the event asked about."""
+        return self.candles[-1].seq if self.tick is None else self.tick.seq
+
+    @property
+    def key(self) -> QuestionKey:
+        """What names the question."""
+        return (self.open_ms, 0) if self.tick is None else (0, self.tick.seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +100,58 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The strategy's answer to the `Decide` of the same `open_ms`; no signals means "nothing"."""
+    """The strategy's answer to the `Decide` of the same `open_ms` and tick; no signals means "nothing"."""
 
     open_ms: int
     signals: tuple[Signal, ...] = ()
+    tick_seq: int = 0
 
     def __post_init__(self) -> None:
         check_whole("open_ms", self.open_ms)
+        check_whole("tick_seq", self.tick_seq)
+
+    @property
+    def key(self) -> QuestionKey:
+        """What names the question."""
+        return self.open_ms, self.tick_seq
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyFailed:
+    """The strategy's code failed on a candle or a tick, which is answered with nothing.
+
+    Said by the strategy (`seq` 0), then by the broker, after the event `seq`. `is_poison`: it was not even tried a
+    third time, for the process had hung or died in it twice. `detail` is one line, `trace` the traceback.
+    """
+
+    seq: int
+    open_ms: int
+    tick_seq: int
+    is_poison: bool
+    detail: str
+    trace: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("seq", "open_ms", "tick_seq"):
+            check_whole(name, getattr(self, name))
+        check_flag("is_poison", self.is_poison)
+        check_text("detail", self.detail)
+        check_text("trace", self.trace)
+
+    @property
+    def key(self) -> QuestionKey:
+        """What names the candle or the tick."""
+        return self.open_ms, self.tick_seq
 
 
 @dataclass(frozen=True, slots=True)
 class StrategyHello:
-    """A strategy that has just started and asks for the questions it was asked before, from `after_open_ms` on."""
+    """A strategy that has just started and asks for the questions it was asked before, about events after `after_seq`."""
 
-    after_open_ms: int
+    after_seq: int
 
     def __post_init__(self) -> None:
-        check_require(type(self.after_open_ms) is int, "after_open_ms must be a whole number", self.after_open_ms)
+        check_whole("after_seq", self.after_seq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +178,7 @@ class StrategyStatus:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """A page of earlier questions, oldest first. `more`: ask again from the last one's `open_ms`."""
+    """A page of earlier questions, oldest first. `more`: ask again from the last one's `seq`."""
 
     questions: tuple[Decide, ...]
     more: bool

@@ -40,6 +40,7 @@ class BrokerConfig:
     keep: bool
     monitor_timeout_ms: int
     decision_timeout_ms: int
+    max_strategy_errors: int
 
     @classmethod
     def from_settings(cls, settings: Mapping[str, Any]) -> "BrokerConfig":
@@ -72,6 +73,7 @@ class BrokerConfig:
             keep=settings["on_stop"] == "keep",
             monitor_timeout_ms=ceil(_ms(settings["heartbeat_timeout_sec"])) + 5_000,
             decision_timeout_ms=ceil(_ms(settings["decision_timeout_sec"])),
+            max_strategy_errors=settings["max_strategy_errors"],
         )
 
 

@@ -1,16 +1,18 @@
 """The broker's core: the decision barrier and liveness around the engine.
 
 The broker is never ahead of the strategy: the tick that closes a candle, and all events behind it, wait in a queue
-until the strategy has answered for that candle. Wall-clock facts (halts, time-outs) are said with the `seq` after
+until the strategy has answered for that candle; for a strategy that decides on ticks, each tick waits for its own
+answer. Wall-clock facts (halts, time-outs) are said with the `seq` after
 which they took effect; without a wall clock (replay) the core makes none of its own and takes the recorded ones.
 """
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bus import messages as m
-from bus.messages import Candle, Decide, Message, Quote, StopReason, Trade
+from bus.messages import Candle, Decide, Message, QuestionKey, Quote, StopReason, Trade
 from services.broker.config import BrokerConfig
 from services.broker.engine import Engine
 from services.broker.errors import ImpossibleError
@@ -30,6 +32,7 @@ class BrokerCore:
         config: BrokerConfig,
         *,
         wall_clock: bool = True,
+        on_ticks: bool = False,
         used_ids: UsedIds | None = None,
         carried: Mapping[str, Any] | None = None,
     ) -> None:
@@ -39,6 +42,7 @@ class BrokerCore:
             config: The settings.
             wall_clock: False in a replay: no timers; `EntriesHalted`, `DecisionTimedOut`, `DecisionTaken(late)` and
                 `SessionClosed` come in as they were recorded.
+            on_ticks: The strategy decides on ticks, too.
             used_ids: Where used order ids are kept; a set of its own without.
             carried: `carry_over` of the session before.
 
@@ -49,12 +53,16 @@ class BrokerCore:
         if carried is not None:
             self._engine.adopt(carried)
         self._wall_clock = wall_clock
+        self._on_ticks = on_ticks
+        self._answered_tick = 0
+        self._max_failures = config.max_strategy_errors
+        self._failures: set[QuestionKey] = set()
         self._live = Liveness(config.monitor_timeout_ms, config.decision_timeout_ms)
         self._queue: deque[m.MarketEvent] = deque()
         self._received_seq = 0
         self._question: Decide | None = None
-        self._timed_out: set[int] = set()
-        self._foretold: set[int] = set()
+        self._timed_out: set[QuestionKey] = set()
+        self._foretold: set[QuestionKey] = set()
         self._wants_halt = False
         self._end_seq: int | None = None
         self._is_clear = False
@@ -141,7 +149,12 @@ class BrokerCore:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the whole state after `last_seq`, as JSON types. What waits in the barrier is not part of it."""
-        return {**self._engine.snapshot(), "timed_out": sorted(self._timed_out), "emitted": self._emitted}
+        return {
+            **self._engine.snapshot(),
+            "timed_out": sorted(self._timed_out),
+            "failures": sorted(self._failures),
+            "emitted": self._emitted,
+        }
 
     @classmethod
     def restore(
@@ -150,12 +163,14 @@ class BrokerCore:
         snapshot: Mapping[str, Any],
         *,
         wall_clock: bool = True,
+        on_ticks: bool = False,
         used_ids: UsedIds | None = None,
     ) -> "BrokerCore":
         """Return the core that was snapshot; it wants the events after `last_seq`, and asks its question again."""
-        core = cls(config, wall_clock=wall_clock, used_ids=used_ids)
+        core = cls(config, wall_clock=wall_clock, on_ticks=on_ticks, used_ids=used_ids)
         core._engine.restore(snapshot)
-        core._timed_out = set(snapshot["timed_out"])
+        core._timed_out = {(open_ms, tick_seq) for open_ms, tick_seq in snapshot["timed_out"]}
+        core._failures = {(open_ms, tick_seq) for open_ms, tick_seq in snapshot["failures"]}
         core._emitted = snapshot["emitted"]
         core._wants_halt = core._engine.desk.halted
         core._received_seq = core.last_seq
@@ -169,6 +184,8 @@ class BrokerCore:
                 return self._receive(message, now_ms)
             case m.Decision():
                 return self._hear(message, now_ms)
+            case m.StrategyFailed():
+                return self._fail(message)
             case m.Heartbeat(service="monitor") if self._wall_clock:
                 self._live.beat_ms = now_ms
                 return self._want_halt(is_gone=False)
@@ -199,48 +216,70 @@ class BrokerCore:
         said: list[Message] = []
         engine = self._engine
         while self._queue and self._question is None and self.closed is None:
-            if engine.has_ticks and engine.candles and isinstance(self._queue[0], (Quote, Trade)):
-                said += self._ask(now_ms)
+            if (question := self._question_before(self._queue[0])) is not None:
+                said += self._ask(question, now_ms)
                 continue
             event = self._queue.popleft()
             said += engine.work(event)
             if self.closed is None:
                 is_asked = isinstance(event, Candle) and not engine.has_ticks
-                said += self._ask(now_ms) if is_asked else self._apply_halt()
+                said += self._ask(engine.question(), now_ms) if is_asked else self._apply_halt()
         is_through = self._end_seq is not None and self.last_seq >= self._end_seq
         if is_through and self._question is None and self.closed is None:
             said += self._close(StopReason.END_OF_DATA)
         return said
 
-    def _ask(self, now_ms: int) -> list[Message]:
-        question = self._engine.question()
+    def _question_before(self, event: m.MarketEvent) -> Decide | None:
+        """Return what the strategy must answer before a tick is worked off, the candles that it closed first."""
+        if not isinstance(event, (Quote, Trade)) or not self._engine.has_ticks:
+            return None
+        if self._engine.candles:
+            return self._engine.question()
+        if self._on_ticks and self._answered_tick != event.seq:
+            return self._engine.question_about(event)
+        return None
+
+    def _ask(self, question: Decide, now_ms: int) -> list[Message]:
         self._question = question
         self._live.ask(now_ms)
-        if question.open_ms in self._foretold:
+        if question.key in self._foretold:
             return [question, *self._give_up(question)]
         return [question]
 
     def _hear(self, decision: m.Decision, now_ms: int) -> list[Message]:
         """Take the answer to the open question, or a late one; any other was taken before and is nothing new."""
-        if self._question is not None and decision.open_ms == self._question.open_ms:
-            said = self._decide(decision.open_ms, decision.signals, late=False)
-            return said + self._answered() + self._work(now_ms)
-        if decision.open_ms in self._timed_out and self._wall_clock:
-            return self._decide(decision.open_ms, decision.signals, late=True)
+        if self._question is not None and decision.key == self._question.key:
+            said = self._decide(decision, late=False)
+            return said + self._answered(self._question) + self._work(now_ms)
+        if decision.key in self._timed_out and self._wall_clock:
+            return self._decide(decision, late=True)
         return []
 
-    def _decide(self, open_ms: int, signals: tuple[m.Signal, ...], *, late: bool) -> list[Message]:
-        self._timed_out.discard(open_ms)
-        return [m.DecisionTaken(self.last_seq, open_ms, signals, late), *self._engine.take(signals, late=late)]
+    def _decide(self, answer: m.Decision | m.DecisionTaken, *, late: bool) -> list[Message]:
+        self._timed_out.discard(answer.key)
+        taken = m.DecisionTaken(self.last_seq, answer.open_ms, answer.signals, late, answer.tick_seq)
+        return [taken, *self._engine.take(answer.signals, late=late)]
+
+    def _fail(self, failed: m.StrategyFailed) -> list[Message]:
+        """Count a candle or a tick on which the strategy failed, once; more of them than allowed end the session."""
+        if failed.key in self._failures:
+            return []
+        self._failures.add(failed.key)
+        said: list[Message] = [replace(failed, seq=self.last_seq)]
+        if len(self._failures) > self._max_failures:
+            said += self._close(StopReason.INTERNAL_ERROR)
+        return said
 
     def _give_up(self, question: Decide) -> list[Message]:
-        self._timed_out.add(question.open_ms)
-        return [m.DecisionTimedOut(self.last_seq, question.open_ms), *self._answered()]
+        self._timed_out.add(question.key)
+        return [m.DecisionTimedOut(self.last_seq, *question.key), *self._answered(question)]
 
-    def _answered(self) -> list[Message]:
+    def _answered(self, question: Decide) -> list[Message]:
         """Lift the barrier. A halt put off meanwhile takes effect after the event that waits behind it, if any does."""
         self._question = None
         self._engine.candles.clear()
+        if question.tick is not None:
+            self._answered_tick = question.tick.seq
         return [] if self._engine.has_ticks else self._apply_halt()
 
     def _want_halt(self, *, is_gone: bool) -> list[Message]:
@@ -266,12 +305,12 @@ class BrokerCore:
                 self._engine.desk.halted = fact.halted
                 return [fact]
             case m.DecisionTimedOut():
-                self._foretold.add(fact.open_ms)
-                if self._question is not None and self._question.open_ms == fact.open_ms:
+                self._foretold.add(fact.key)
+                if self._question is not None and self._question.key == fact.key:
                     return self._give_up(self._question) + self._work(now_ms)
                 return []
             case m.DecisionTaken():
-                return self._decide(fact.open_ms, fact.signals, late=True) if fact.late else []
+                return self._decide(fact, late=True) if fact.late else []
             case m.SessionClosed():
                 return self._close(fact.reason)
 
@@ -292,5 +331,6 @@ class BrokerCore:
             and self._question is None
             and self._end_seq is None
             and self.closed is None
+            and not self._on_ticks
         )
         return said

@@ -4,17 +4,12 @@ Restarts, history and other orders can not change a draw.
 """
 
 from decimal import Decimal
-from hashlib import sha256
 
 from services.broker.decimals import exactly
+from services.draws import number
 
 _HALF = Decimal("0.5")
 _TWO_64 = Decimal(2**64)
-
-
-def number(seed: int, client_order_id: str, k: int) -> int:
-    """Return the order's `k`-th draw, 0 to 2**64 - 1."""
-    return int.from_bytes(sha256(f"{seed}:{client_order_id}:{k}".encode()).digest()[:8], "big")
 
 
 def latency_ms(seed: int, client_order_id: str, least: int, most: int) -> int:

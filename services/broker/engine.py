@@ -70,6 +70,10 @@ class Engine:
         """Return the question about the candles collected; there must be one."""
         return Decide(self.candles[-1].open_ms, tuple(self.candles), self.account())
 
+    def question_about(self, tick: Quote | Print) -> Decide:
+        """Return the question about a tick that is not worked off yet."""
+        return Decide(0, (), self.account(), tick)
+
     def work(self, event: MarketEvent) -> list[Message]:
         """Work off the next event and return what it did, in order.
 

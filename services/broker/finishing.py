@@ -18,13 +18,14 @@ CARRY_FILE = "carry.json"
 """In the state directory: what a session with `on_stop = keep` leaves to the next one."""
 
 
-def open_core(config: BrokerConfig, journal: Journal, carried: Any) -> BrokerCore:
+def open_core(config: BrokerConfig, journal: Journal, carried: Any, *, on_ticks: bool = False) -> BrokerCore:
     """Return the core as the journal has it, or a new one.
 
     Args:
         config: the broker's settings.
         journal: the run's journal.
         carried: content of the carry file, None without one; taken by a new core alone, and kept in the journal.
+        on_ticks: the strategy decides on ticks, too.
 
     Raises:
         CarryOverError: what was carried does not fit this session.
@@ -32,12 +33,13 @@ def open_core(config: BrokerConfig, journal: Journal, carried: Any) -> BrokerCor
     """
     snapshot = journal.load()
     if snapshot is not None:
-        return BrokerCore.restore(config, snapshot, used_ids=journal.used_ids())
+        return BrokerCore.restore(config, snapshot, on_ticks=on_ticks, used_ids=journal.used_ids())
     kept = journal.meta("carried")
     if kept is None and isinstance(carried, dict):
         kept = json.dumps(carried)
         journal.set_meta("carried", kept)
-    return BrokerCore(config, used_ids=journal.used_ids(), carried=json.loads(kept) if kept else None)
+    carried = json.loads(kept) if kept else None
+    return BrokerCore(config, on_ticks=on_ticks, used_ids=journal.used_ids(), carried=carried)
 
 
 def finish_journal(run_dir: Path, state_dir: Path, settings: Mapping[str, Any], reason: StopReason) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from bus.messages import Decide, Message, Signal, TradeClosed
+from bus.messages import Decide, Message, QuestionKey, Signal, TradeClosed
 from services.broker.errors import JournalError
 from services.broker.rows_sqlite import answer_of, fact_of, question_of, rows_of, trade_of
-from services.broker.schema_sqlite import TABLES, VERSION
+from services.broker.schema_sqlite import READABLE, TABLES, VERSION
 
 BUSY_TIMEOUT_MS = 2_000
 
@@ -31,6 +31,7 @@ class Journal:
             JournalError: The file is locked, of another version, or no journal.
         """
         self._path = path
+        self._read_only = read_only
         self._fresh_ids: set[str] = set()
         with self._clear_errors():
             where = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
@@ -53,7 +54,7 @@ class Journal:
 
     def _check_version(self) -> int:
         version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in {0, VERSION}:
+        if version not in (READABLE if self._read_only else {0, VERSION}):
             raise JournalError(f"journal {self._path} is of version {version}, this program writes {VERSION}")
         return version
 
@@ -113,17 +114,21 @@ class Journal:
         """Tell whether an order of that id was recorded."""
         return bool(self._read("SELECT 1 FROM orders WHERE client_order_id = ?", client_order_id))
 
-    def questions_after(self, open_ms: int, limit: int) -> list[Decide]:
-        """Return at most `limit` earlier questions for candles that opened after `open_ms`, oldest first."""
+    def questions_after(self, seq: int, limit: int) -> list[Decide]:
+        """Return at most `limit` earlier questions about events after `seq`, oldest first."""
         rows = self._read(
-            "SELECT open_ms, candles, account FROM decisions WHERE open_ms > ? ORDER BY open_ms LIMIT ?", open_ms, limit
+            "SELECT open_ms, candles, account, NULL, seq FROM decisions WHERE seq > ? UNION ALL "
+            "SELECT 0, '[]', account, tick, seq FROM tick_decisions WHERE seq > ? ORDER BY seq LIMIT ?",
+            *(seq, seq, limit),
         )
-        return [question_of(*row) for row in rows]
+        return [question_of(*row[:-1]) for row in rows]
 
-    def answers(self) -> dict[int, tuple[Signal, ...]]:
-        """Return the strategy's answers by the open time of the candle asked about; those that never came are left out."""
-        rows = self._read("SELECT open_ms, answer FROM decisions WHERE answer IS NOT NULL")
-        return {open_ms: answer_of(answer) for open_ms, answer in rows}
+    def answers(self) -> dict[QuestionKey, tuple[Signal, ...]]:
+        """Return the strategy's answers by what names the question; those that never came are left out."""
+        rows = self._read("SELECT open_ms, 0, answer FROM decisions WHERE answer IS NOT NULL")
+        if self._check_version() > 1:
+            rows += self._read("SELECT 0, seq, answer FROM tick_decisions WHERE answer IS NOT NULL")
+        return {(open_ms, tick_seq): answer_of(answer) for open_ms, tick_seq, answer in rows}
 
     def trades(self) -> list[TradeClosed]:
         """Return the closed trades, in the order of closing."""

@@ -99,12 +99,12 @@ class BrokerShell:
         match message:
             case m.StrategyHello():
                 self._recall(peer, message)
-            case m.Decision() if peer == self._strategy:
+            case m.Decision() | m.StrategyFailed() if peer == self._strategy:
                 self._take(message)
 
     def _recall(self, peer: bytes, hello: m.StrategyHello) -> None:
         """Tell a strategy that starts what it was asked before; then it may be asked again."""
-        found = self._journal.questions_after(hello.after_open_ms, RECALL_PAGE + 1)
+        found = self._journal.questions_after(hello.after_seq, RECALL_PAGE + 1)
         more = len(found) > RECALL_PAGE
         self._server.send(peer, m.Recall(tuple(found[:RECALL_PAGE]), more))
         if not more:
@@ -161,10 +161,15 @@ class BrokerShell:
             case m.DecisionTaken(late=False):
                 return
             case m.DecisionTaken():
-                text = f"the answer for the candle at {message.open_ms} came late"
+                text = f"the answer for {_asked_about(message.key)} came late"
                 self._incident(m.Level.WARNING, "decision_late", text)
             case m.DecisionTimedOut():
-                self._incident(m.Level.ERROR, "decision_timed_out", f"no answer for the candle at {message.open_ms}")
+                self._incident(m.Level.ERROR, "decision_timed_out", f"no answer for {_asked_about(message.key)}")
+            case m.StrategyFailed():
+                event = "candle_poisoned" if message.is_poison else "strategy_failed"
+                text = f"the strategy failed on {_asked_about(message.key)}, answered with nothing: {message.detail}"
+                self._incident(m.Level.ERROR, event, text)
+                return
             case m.BreakerTripped():
                 self._incident(m.Level.CRITICAL, "breaker_tripped", message.detail)
             case m.EntriesHalted():
@@ -179,6 +184,11 @@ class BrokerShell:
         self._runner.notice(level, event, text, incident=True)
 
 
+def _asked_about(key: m.QuestionKey) -> str:
+    open_ms, tick_seq = key
+    return f"the tick {tick_seq}" if tick_seq else f"the candle at {open_ms}"
+
+
 def compose(runner: Runner, session: Session) -> BrokerShell:
     """Build the broker from its journal, or from what the session before kept.
 
@@ -189,7 +199,7 @@ def compose(runner: Runner, session: Session) -> BrokerShell:
     try:
         journal = Journal(session.run_dir / JOURNAL_FILE)
         journal.set_meta("run_id", session.run_id)
-        core = open_core(config, journal, read_json(session.state_dir / CARRY_FILE))
+        core = open_core(config, journal, read_json(session.state_dir / CARRY_FILE), on_ticks=session.on_ticks)
     except (JournalError, CarryOverError) as error:
         raise ConfigError(str(error)) from None
     return BrokerShell(runner, session, journal, core)

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from decimal import Decimal
 from typing import Any
 
 from bus import messages as m
 from services.broker.decimals import plain
-from services.broker.snapshot import pack, unpack_account, unpack_candle, unpack_signal
+from services.broker.snapshot import pack, unpack_account, unpack_candle, unpack_signal, unpack_tick
 
 Row = tuple[str, Sequence[Any]]
 """A statement and its parameters."""
@@ -31,10 +31,11 @@ def trade_of(row: Sequence[Any]) -> m.TradeClosed:
     return m.TradeClosed(*values)
 
 
-def question_of(open_ms: int, candles: str, account: str) -> m.Decide:
-    """Return the question of a row of `decisions`."""
+def question_of(open_ms: int, candles: str, account: str, tick: str | None) -> m.Decide:
+    """Return the question of a row of `decisions` or, with a tick, of `tick_decisions`."""
     closed = tuple(unpack_candle(candle) for candle in json.loads(candles))
-    return m.Decide(open_ms, closed, unpack_account(json.loads(account)))
+    asked_about = None if tick is None else unpack_tick(json.loads(tick))
+    return m.Decide(open_ms, closed, unpack_account(json.loads(account)), asked_about)
 
 
 def answer_of(answer: str) -> tuple[m.Signal, ...]:
@@ -49,9 +50,12 @@ def fact_of(kind: str, seq: int, ts_ms: int | None, detail: str) -> m.Message:
         case "entries_halted":
             return m.EntriesHalted(seq, said["halted"], said["detail"])
         case "decision_timed_out":
-            return m.DecisionTimedOut(seq, said["open_ms"])
+            return m.DecisionTimedOut(seq, said["open_ms"], said.get("tick_seq", 0))
         case "decision_late":
-            return m.DecisionTaken(seq, said["open_ms"], tuple(map(unpack_signal, said["signals"])), late=True)
+            signals = tuple(map(unpack_signal, said["signals"]))
+            return m.DecisionTaken(seq, said["open_ms"], signals, late=True, tick_seq=said.get("tick_seq", 0))
+        case "strategy_failed":
+            return m.StrategyFailed(seq, **said)
         case "breaker_tripped":
             equity, base = Decimal(said["equity"]), Decimal(said["base"])
             return m.BreakerTripped(seq, ts_ms or 0, equity, base, said["detail"])
@@ -62,6 +66,14 @@ def fact_of(kind: str, seq: int, ts_ms: int | None, detail: str) -> m.Message:
 
 _TRADE_DECIMALS = (4, 6, 8, 10, 11, 12, 13, 14)
 _MARK = "UPDATE orders SET status = ?, status_ts_ms = ?, detail = ? WHERE client_order_id = ?"
+_TAKEN = {
+    "candle": "UPDATE decisions SET answer = ?, answer_seq = ?, late = ? WHERE open_ms = ?",
+    "tick": "UPDATE tick_decisions SET answer = ?, answer_seq = ?, late = ? WHERE seq = ?",
+}
+_TIMED_OUT = {
+    "candle": "UPDATE decisions SET timed_out = 1 WHERE open_ms = ?",
+    "tick": "UPDATE tick_decisions SET timed_out = 1 WHERE seq = ?",
+}
 _FACT = "INSERT INTO facts (kind, seq, ts_ms, detail) VALUES (?, ?, ?, ?)"
 
 
@@ -113,6 +125,12 @@ def _funding(paid: m.FundingPaid) -> Iterator[Row]:
 
 
 def _asked(question: m.Decide) -> Iterator[Row]:
+    if question.tick is not None:
+        yield (
+            "INSERT OR IGNORE INTO tick_decisions (seq, tick, account) VALUES (?, ?, ?)",
+            (question.tick.seq, json.dumps(pack(question.tick)), json.dumps(pack(question.account))),
+        )
+        return
     last, account = question.candles[-1], question.account
     candles = json.dumps([pack(candle) for candle in question.candles])
     yield (
@@ -127,17 +145,34 @@ def _asked(question: m.Decide) -> Iterator[Row]:
 
 def _taken(answer: m.DecisionTaken) -> Iterator[Row]:
     signals = [pack(signal) for signal in answer.signals]
-    yield (
-        "UPDATE decisions SET answer = ?, answer_seq = ?, late = ? WHERE open_ms = ?",
-        (json.dumps(signals), answer.seq, answer.late, answer.open_ms),
-    )
+    where, name = _row_of(answer.key)
+    yield _TAKEN[where], (json.dumps(signals), answer.seq, answer.late, name)
     if answer.late:
-        yield _FACT, ("decision_late", answer.seq, None, json.dumps({"open_ms": answer.open_ms, "signals": signals}))
+        detail = {**_named(answer.key), "signals": signals}
+        yield _FACT, ("decision_late", answer.seq, None, json.dumps(detail))
 
 
 def _timed_out(fact: m.DecisionTimedOut) -> Iterator[Row]:
-    yield "UPDATE decisions SET timed_out = 1 WHERE open_ms = ?", (fact.open_ms,)
-    yield _FACT, ("decision_timed_out", fact.seq, None, json.dumps({"open_ms": fact.open_ms}))
+    where, name = _row_of(fact.key)
+    yield _TIMED_OUT[where], (name,)
+    yield _FACT, ("decision_timed_out", fact.seq, None, json.dumps(_named(fact.key)))
+
+
+def _failed(fact: m.StrategyFailed) -> Iterator[Row]:
+    detail = asdict(fact)
+    del detail["seq"]
+    yield _FACT, ("strategy_failed", fact.seq, None, json.dumps(detail))
+
+
+def _row_of(key: m.QuestionKey) -> tuple[str, int]:
+    """Return about what a question was, and what names it there."""
+    open_ms, tick_seq = key
+    return ("tick", tick_seq) if tick_seq else ("candle", open_ms)
+
+
+def _named(key: m.QuestionKey) -> dict[str, int]:
+    open_ms, tick_seq = key
+    return {"open_ms": open_ms, "tick_seq": tick_seq} if tick_seq else {"open_ms": open_ms}
 
 
 def _halted(fact: m.EntriesHalted) -> Iterator[Row]:
@@ -166,6 +201,7 @@ _ROWS: dict[type, Callable[[Any], Iterator[Row]]] = {
     m.Decide: _asked,
     m.DecisionTaken: _taken,
     m.DecisionTimedOut: _timed_out,
+    m.StrategyFailed: _failed,
     m.EntriesHalted: _halted,
     m.BreakerTripped: _tripped,
     m.SessionClosed: _closed,

@@ -8,7 +8,8 @@
 | `trades` | a closed round trip, as `trades.csv` has it; `trade_id` rises in the order of opening, and so of closing |
 | `funding` | funding settled on the open position; a positive `amount` was paid |
 | `decisions` | a question (`candles`: JSON array, `account`: JSON object) and its `answer` (JSON array of signals, null: none yet), taken after event `answer_seq`; `timed_out`: the broker went on without, `late`: it came after that |
-| `facts` | in the order of happening, what a replay can not know or wants to compare: `entries_halted`, `decision_timed_out`, `decision_late`, `breaker_tripped`, `session_closed`, with the `seq` after which it took effect and the rest as JSON |
+| `tick_decisions` | the same about a `tick` (JSON object), named by its `seq`, of a strategy that decides on ticks; empty for all others |
+| `facts` | in the order of happening, what a replay can not know or wants to compare: `entries_halted`, `decision_timed_out`, `decision_late`, `strategy_failed`, `breaker_tripped`, `session_closed`, with the `seq` after which it took effect and the rest as JSON |
 | `equity` | the account at a candle's close, as asked with |
 | `incidents` | what a person should know; `ts_ms` is wall time |
 | `state` | one row: the broker's whole memory after event `last_seq`, as JSON (`first_ts`, `last_ts`, `last_close`, `tick_count`, `candle_count`, `starting_balance`, `balance`, `equity`, `exposure_ms`, `position`, `closed` ...); `emitted` counts what it ever said |
@@ -16,7 +17,9 @@
 | `meta` | `run_id`, `stream` (the stream's head), `carried` (what an earlier session kept) ... |
 """
 
-VERSION = 1
+VERSION = 2
+READABLE = frozenset({0, 1, VERSION})
+"""Versions that are still read: 0 is an empty file, 1 has no `tick_decisions`."""
 
 TABLES = """
 CREATE TABLE orders (
@@ -42,6 +45,10 @@ CREATE TABLE funding (
 );
 CREATE TABLE decisions (
     open_ms INTEGER PRIMARY KEY, seq INTEGER, candles TEXT, account TEXT,
+    answer TEXT, answer_seq INTEGER, late INTEGER DEFAULT 0, timed_out INTEGER DEFAULT 0
+);
+CREATE TABLE tick_decisions (
+    seq INTEGER PRIMARY KEY, tick TEXT, account TEXT,
     answer TEXT, answer_seq INTEGER, late INTEGER DEFAULT 0, timed_out INTEGER DEFAULT 0
 );
 CREATE TABLE facts (id INTEGER PRIMARY KEY, kind TEXT, seq INTEGER, ts_ms INTEGER, detail TEXT);

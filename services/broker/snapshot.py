@@ -8,7 +8,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from bus.messages import Account, Candle, Entry, Funding, Side, Signal, StreamInfo
+from bus.messages import Account, Candle, Entry, Funding, Quote, Side, Signal, StreamInfo, Tick, Trade
 from services.broker.decimals import plain
 from services.broker.orders import Order
 from services.broker.position import Position
@@ -16,7 +16,7 @@ from services.broker.position import Position
 Packed = dict[str, Any]
 
 
-def pack(thing: Account | Candle | Funding | Order | Position | Signal | StreamInfo) -> Packed:
+def pack(thing: Account | Candle | Funding | Order | Position | Signal | StreamInfo | Tick) -> Packed:
     """Return the fields of `thing` by name, as JSON types."""
     return _pack_fields(asdict(thing))
 
@@ -43,6 +43,11 @@ def unpack_account(packed: Mapping[str, Any]) -> Account:
 def unpack_candle(packed: Mapping[str, Any]) -> Candle:
     """Return the candle that was packed."""
     return Candle(**packed)
+
+
+def unpack_tick(packed: Mapping[str, Any]) -> Tick:
+    """Return the quote or the trade that was packed."""
+    return Quote(**packed) if "bid" in packed else Trade(**packed)
 
 
 def unpack_funding(packed: Mapping[str, Any]) -> Funding:

@@ -33,6 +33,12 @@ def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], 
         typer.echo(f"{error.filename} can not be written: {error.strerror}", err=True)
         return REFUSED
     typer.echo(f"{outcome.events} events replayed; report: {outcome.page}")
+    if outcome.failures:
+        first = outcome.failures[0]
+        typer.echo(
+            f"the strategy failed {len(outcome.failures)} x, and was answered for with nothing; first:", err=True
+        )
+        typer.echo(first.trace.rstrip() or first.detail, err=True)
     if outcome.difference:
         typer.echo(outcome.difference, err=True)
         return DIFFERENT

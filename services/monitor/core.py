@@ -197,6 +197,10 @@ class MonitorCore:
         self._closed = self._closed or closed
         if self._closed is StopReason.CIRCUIT_BREAKER:
             return [Shutdown(StopReason.CIRCUIT_BREAKER, "the circuit breaker tripped")]
+        if self._closed is StopReason.INTERNAL_ERROR:
+            return [
+                Shutdown(StopReason.INTERNAL_ERROR, "the strategy failed more often than max_strategy_errors allows")
+            ]
         if self._closed is StopReason.END_OF_DATA:
             return [Shutdown(StopReason.END_OF_DATA, "the data ran out")]
         return []

@@ -1,13 +1,13 @@
 """A replay from script to report: plays, keeps a journal, writes the files, compares with what was recorded. Shell."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
 from bus.codec import encode_body
-from bus.messages import StopReason
+from bus.messages import StopReason, StrategyFailed
 from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
 from services.broker.errors import CarryOverError, JournalError
@@ -38,11 +38,13 @@ class Outcome:
     Attributes:
         page: the report.
         events: how many events were played.
+        failures: on which candles and ticks the strategy failed.
         difference: one sentence on the first difference to the recorded session; empty when it is the same.
     """
 
     page: Path
     events: int
+    failures: Sequence[StrategyFailed] = ()
     difference: str = ""
 
 
@@ -77,16 +79,22 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
     reason = broker.closed or StopReason.INTERNAL_ERROR
     end = {"reason": reason.value, "detail": "replayed", "by": "replay", "ended_at_ms": wall_ms()}
     page = build_report(out, end)
-    return Outcome(page, events, _difference(script, stage, out) if check else "")
+    return Outcome(page, events, stage.failures, _difference(script, stage, out) if check else "")
 
 
 def _set_stage(script: Script, journal: Journal, cwd: Path) -> tuple[BrokerCore, Stage]:
     try:
         config = StrategyConfig.from_settings(script.settings)
-        strategy = StrategyCore(config, load_strategy(config.name, config.params, cwd))
-        broker_config = BrokerConfig.from_settings(script.settings)
-        ids = journal.used_ids()
-        broker = BrokerCore(broker_config, wall_clock=False, used_ids=ids, carried=script.carried)
+        loaded = load_strategy(config.name, config.params, cwd)
+        foretold = [fact for fact in script.facts if isinstance(fact, StrategyFailed)]
+        strategy = StrategyCore(config, loaded, foretold=foretold)
+        broker = BrokerCore(
+            BrokerConfig.from_settings(script.settings),
+            wall_clock=False,
+            on_ticks=loaded.decides_on_ticks,
+            used_ids=journal.used_ids(),
+            carried=script.carried,
+        )
     except (StrategyError, CarryOverError) as error:
         raise ReplayError(str(error)) from None
     except KeyError as error:

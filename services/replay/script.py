@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bus.messages import FeedState, MarketEvent, Message, Signal, StreamInfo
+from bus.messages import FeedState, MarketEvent, Message, QuestionKey, Signal, StrategyFailed, StreamInfo
 from services.broker.errors import JournalError
 from services.broker.finishing import JOURNAL_FILE
 from services.broker.journal_sqlite import Journal
@@ -42,7 +42,7 @@ class Script:
         events: the market events, in order.
         last_ts_ms: event time at the end, for the progress bar; 0 when it is not known.
         facts: the recorded session's wall-clock facts; empty for data files.
-        answers: the recorded answers of the strategy by candle; empty for data files.
+        answers: the recorded answers of the strategy by question; empty for data files, and with other settings.
         carried: what the recorded session took over from the one before.
         run_dir: the recorded run's directory, None for data files.
     """
@@ -54,7 +54,7 @@ class Script:
     events: Iterator[MarketEvent]
     last_ts_ms: int = 0
     facts: Sequence[Message] = ()
-    answers: Mapping[int, tuple[Signal, ...]] | None = None
+    answers: Mapping[QuestionKey, tuple[Signal, ...]] | None = None
     carried: Mapping[str, Any] | None = None
     run_dir: Path | None = None
 
@@ -104,7 +104,7 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
         info=info,
         events=_recorded(messages, run_dir),
         last_ts_ms=snapshot.get("last_ts") or 0,
-        facts=facts,
+        facts=[fact for fact in facts if not (overrides and isinstance(fact, StrategyFailed))],
         answers={} if overrides else answers,
         carried=carried,
         run_dir=run_dir,

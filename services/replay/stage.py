@@ -1,7 +1,7 @@
 """The stage of a replay, pure: broker and strategy joined in memory, wall-clock facts applied where they took effect."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from bus.memory import MemoryBus
 from bus.messages import (
@@ -10,16 +10,18 @@ from bus.messages import (
     DecisionTimedOut,
     MarketEvent,
     Message,
+    QuestionKey,
     SessionClosed,
     Signal,
     StopReason,
+    StrategyFailed,
     StreamInfo,
 )
 from services.broker.core import BrokerCore
 from services.strategy.core import StrategyCore
 
-Answers = Mapping[int, tuple[Signal, ...]]
-"""What the strategy answered in the recorded session, by the candle's open time."""
+Answers = Mapping[QuestionKey, tuple[Signal, ...]]
+"""What the strategy answered in the recorded session, by what names the question."""
 
 
 class Stage:
@@ -29,7 +31,8 @@ class Stage:
         broker: a new core without a wall clock.
         strategy: a new core.
         info: the stream's head.
-        facts: the recorded session's halts, time-outs, late answers and end, in the order of happening.
+        facts: the recorded session's halts, time-outs, late answers, failures of the strategy and end, in the order of
+            happening.
         answers: the recorded answers, to be compared; empty for none.
     """
 
@@ -45,19 +48,29 @@ class Stage:
         self._strategy = strategy
         self._answers = answers or {}
         self._facts = deque(facts)
+        self._foretold = {fact.key for fact in self._facts if isinstance(fact, StrategyFailed)}
         self._said: list[Message] = []
         self.other_answers: list[int] = []
-        """Candles (open time) for which the strategy answered otherwise than in the recorded session."""
+        """Event times of candles (their open) and ticks on which the strategy did otherwise than in the recorded session."""
+        self._asked_ms = 0
         self._bus = MemoryBus()
         self._bus.subscribe(self._ask, [Decide])
-        self._bus.subscribe(self._answer, [Decision])
+        self._bus.subscribe(self._answer, [Decision, StrategyFailed])
         strategy.handle(info, 0)
         self._hear(broker.handle(info, 0))
+        if not self._answers:  # otherwise the facts tell when the broker heard of them
+            for failed in strategy.failures:
+                self._hear(broker.handle(failed, 0))
         for fact in list(self._facts):
             if isinstance(fact, DecisionTimedOut):
                 self._hear(broker.handle(fact, 0))
                 self._facts.remove(fact)
         self._apply_facts()
+
+    @property
+    def failures(self) -> Sequence[StrategyFailed]:
+        """On which candles and ticks the strategy failed."""
+        return self._strategy.failures
 
     @property
     def closed(self) -> bool:
@@ -92,13 +105,18 @@ class Stage:
         self._bus.say(*[message for message in said if isinstance(message, Decide)])
 
     def _ask(self, message: Message) -> list[Message]:
+        assert isinstance(message, Decide)
+        self._asked_ms = message.open_ms if message.tick is None else message.tick.ts_ms
         return self._strategy.handle(message, 0)
 
     def _answer(self, message: Message) -> list[Message]:
-        assert isinstance(message, Decision)
-        recorded = self._answers.get(message.open_ms)
-        if recorded is not None and recorded != message.signals:
-            self.other_answers.append(message.open_ms)
+        match message:
+            case Decision():
+                recorded = self._answers.get(message.key)
+                if recorded is not None and recorded != message.signals:
+                    self.other_answers.append(self._asked_ms)
+            case StrategyFailed() if self._answers and message.key not in self._foretold:
+                self.other_answers.append(message.open_ms or self._asked_ms)
         said = self._broker.handle(message, 0)
         self._said += said
         return [question for question in said if isinstance(question, Decide)]

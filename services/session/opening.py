@@ -27,7 +27,10 @@ from services.waiting import write_atomic
 
 START_TIMEOUT_MS = 60_000
 """How long a process waits for another one that is just opening the session (resolving settings takes a second)."""
-_STALE = ("session.json", "stop.json", "done.json", "feed.json", "strategy.json", "broker.json", "monitor.json")
+_STALE = (
+    *("session.json", "stop.json", "done.json", "strategy.attempt"),
+    *("feed.json", "strategy.json", "broker.json", "monitor.json"),
+)
 _OPENING_MS = 10_000
 """How long a session of services started by hand may be without a living one: they are just being started."""
 _LOW, _HIGH = 20_000, 32_000
@@ -188,6 +191,7 @@ def _make(launcher: Launcher, settings: Mapping[str, Any], fingerprint: str, cwd
         launcher=launcher.to_dict(),
         fingerprint=fingerprint,
         root=str(cwd),
+        on_ticks=bool(settings["on_ticks"]),
     )
 
 

@@ -33,6 +33,7 @@ class Session:
         launcher: who started the session (`launcher.Launcher` as a dict).
         fingerprint: of the settings' sources, so that joining processes can tell that they mean the same session.
         root: the working directory.
+        on_ticks: the strategy decides on ticks, too.
     """
 
     run_id: str
@@ -44,6 +45,7 @@ class Session:
     launcher: Mapping[str, Any]
     fingerprint: str
     root: str
+    on_ticks: bool = False
 
     def path(self, setting: str) -> Path:
         """Return the path that a setting names, relative to the working directory."""

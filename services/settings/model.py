@@ -220,6 +220,12 @@ class Settings(BaseSettings):
         default=10, description=">= 2 x `heartbeat_interval_sec`; the first beat may take 30 s"
     )
     decision_timeout_sec: Positive = Field(default=30, description="> `heartbeat_timeout_sec` + 5")
+    max_strategy_errors: Count = Field(
+        default=20, description="integer, >= 0; candles on which the strategy may fail; one more ends the session"
+    )
+    max_strategy_memory_mb: Annotated[Whole, Field(ge=256)] = Field(
+        default=2048, description="integer, >= 256; data that the strategy's process may hold (on Linux)"
+    )
     max_restarts: Count = Field(default=3, description="integer, >= 0; per service")
     restart_window_sec: Positive = Field(default=600, description="> 0; per service")
     ws_max_retries: Count = Field(default=10, description="integer, >= 0; consecutive failed attempts")

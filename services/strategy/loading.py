@@ -1,54 +1,141 @@
-"""From a name in the settings to a strategy: built-in, or `package.module:Class` (a shell: it imports)."""
+"""From a name in the settings to a strategy: built-in, a plug-in's, or `package.module:Class` (a shell: it imports).
+
+A plug-in is a package that is installed beside this one and names its strategies in the entry-point group
+`laptop_agents.strategies`.
+"""
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from inspect import getdoc
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_type_hints
 
+from services.strategy.guard import attempt
 from services.strategy.interface import Strategy, StrategyError
-from services.strategy.sma_cross import SmaCross
+from services.strategy.params import NoParams, Param, declared, make_params
 
-BUILT_IN: Mapping[str, type] = {"sma_cross": SmaCross}
+PLUGINS: Final = "laptop_agents.strategies"
+_HERE: Final = "services.strategy.built_in"
+BUILT_IN: Final[Mapping[str, str]] = {
+    "sma_cross": f"{_HERE}.sma_cross:SmaCross",
+    "ema_cross": f"{_HERE}.ema_cross:EmaCross",
+    "rsi_reversion": f"{_HERE}.rsi_reversion:RsiReversion",
+    "donchian_breakout": f"{_HERE}.donchian_breakout:DonchianBreakout",
+    "limit_pullback": f"{_HERE}.limit_pullback:LimitPullback",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A strategy that can be named: what it says of itself and its parameters or, with `fault`, why it can not load."""
+
+    name: str
+    origin: str
+    tells: str = ""
+    params: tuple[Param, ...] = ()
+    on_ticks: bool = False
+    fault: str = ""
 
 
 def load_strategy(name: str, params: Mapping[str, Any], directory: Path) -> Strategy:
     """Return a new strategy.
 
     Args:
-        name: a built-in name or `package.module:Class`; the package is looked for in `directory` too.
-        params: keyword arguments of the class.
+        name: a built-in name, a plug-in's, or `package.module:Class`; the package is looked for in `directory` too.
+        params: its parameters, by name.
         directory: the working directory.
 
     Raises:
-        StrategyError: there is none of that name, or it refuses its parameters.
+        StrategyError: there is none of that name, it can not be loaded, or it refuses its parameters.
     """
-    cls = BUILT_IN.get(name) or _import(name, directory)
-    try:
-        strategy: Strategy = cls(**params)
-    except TypeError as error:
-        raise StrategyError(f"strategy {name} does not take these parameters: {error}") from None
-    if not callable(getattr(strategy, "on_candle", None)) or not isinstance(getattr(strategy, "warmup", None), int):
+    cls = strategy_class(name, directory)
+    given = make_params(params_class(cls, name), params, name)
+    made = attempt(lambda: cls(given))
+    strategy = made.result
+    if strategy is None:
         raise StrategyError(
-            f"strategy {name} must have a whole number 'warmup' and a method on_candle(context, candle)"
+            f"strategy {name} can not be made: {made.fault.detail if made.fault else 'no reason given'}"
         )
+    if type(strategy.warmup) is not int or strategy.warmup < 0:
+        raise StrategyError(f"warmup of strategy {name} must be a whole number of candles, was {strategy.warmup!r}")
     return strategy
 
 
-def _import(name: str, directory: Path) -> type:
-    module_name, colon, class_name = name.partition(":")
-    if not colon:
-        raise StrategyError(f"no strategy is called {name!r}; built in: {', '.join(BUILT_IN)}; or package.module:Class")
-    if str(directory) not in sys.path:
-        sys.path.append(str(directory))
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except ImportError as error:
-        raise StrategyError(f"strategy {name} can not be imported: {error}") from None
-    except AttributeError:
-        raise StrategyError(f"module {module_name} has no class {class_name}") from None
-    except SyntaxError as error:
-        raise StrategyError(f"strategy {name} is no Python: {error.msg} (line {error.lineno})") from None
+def strategy_class(name: str, directory: Path) -> type[Strategy]:
+    """Return the class behind a name.
+
+    Raises:
+        StrategyError: there is none of that name, or it can not be imported.
+    """
+    found = _import(_place_of(name), name, directory)
     if not isinstance(found, type):
         raise StrategyError(f"{name} is no class")
+    if not issubclass(found, Strategy):
+        raise StrategyError(f"{name} is no strategy: write 'class {found.__name__}(Strategy):' with an on_candle")
+    if missing := ", ".join(sorted(getattr(found, "__abstractmethods__", ()))):
+        raise StrategyError(f"strategy {name} has no method {missing}(self, context, candle)")
+    return found
+
+
+def params_class(cls: type[Strategy], name: str) -> type:
+    """Return the dataclass that a strategy declares for its parameters.
+
+    Raises:
+        StrategyError: what it declares can not be looked up.
+    """
+    hints = attempt(lambda: get_type_hints(cls))
+    if hints.result is None:
+        raise StrategyError(f"the annotations of {name} can not be read: {hints.fault.detail if hints.fault else ''}")
+    found = hints.result.get("params", Any)
+    return NoParams if found is Any else found
+
+
+def listed(directory: Path) -> Iterator[Listed]:
+    """Yield the built-in strategies, then those of plug-ins, by name."""
+    plugins = {point.name: f"{point.value} (plug-in)" for point in _plugins() if point.name not in BUILT_IN}
+    for name, origin in [*((name, "built in") for name in BUILT_IN), *sorted(plugins.items())]:
+        try:
+            cls = strategy_class(name, directory)
+            params = tuple(declared(params_class(cls, name), name))
+        except StrategyError as error:
+            yield Listed(name, origin, fault=str(error))
+            continue
+        tells = (getdoc(cls) or "").partition("\n")[0]
+        yield Listed(name, origin, tells, params, cls.on_tick is not Strategy.on_tick)
+
+
+def _place_of(name: str) -> str:
+    """Return `module:Class` of a name."""
+    if ":" in name:
+        return name
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    plugins = {point.name: point.value for point in _plugins()}
+    if name in plugins:
+        return plugins[name]
+    near = get_close_matches(name, [*BUILT_IN, *plugins], 1)
+    hint = f"the nearest is {near[0]!r}" if near else "'lap strategies' lists them"
+    raise StrategyError(f"no strategy is called {name!r}; {hint}; one of your own is named package.module:Class")
+
+
+def _plugins() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=PLUGINS))
+
+
+def _import(place: str, name: str, directory: Path) -> object:
+    module_name, _, class_name = place.partition(":")
+    if str(directory) not in sys.path:
+        sys.path.append(str(directory))
+    imported = attempt(lambda: importlib.import_module(module_name))
+    if imported.fault is not None:
+        raise StrategyError(f"strategy {name} can not be imported: {imported.fault.detail}")
+    found: object = imported.result
+    for part in class_name.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise StrategyError(f"module {module_name} has no class {class_name}")
     return found

@@ -1,11 +1,21 @@
-"""The strategy's composition root: history from the feed, earlier questions from the broker, then question, answer."""
+"""The strategy's composition root: history from the feed, earlier questions from the broker, then question, answer.
 
+What it is told is worked off one piece at a time, with the loop's beats between: a slow strategy that has much to catch
+up with is not a hung one.
+"""
+
+import sys
+from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
+from loguru import logger
+
 from bus import messages as m
-from services.clock import iso
+from services.clock import iso, monotonic_ms
 from services.runner import ConfigError, Runner
 from services.session.state import Session
+from services.strategy.attempts_file import AttemptsFile
 from services.strategy.config import StrategyConfig
 from services.strategy.core import StrategyCore
 from services.strategy.interface import StrategyError
@@ -13,6 +23,8 @@ from services.strategy.loading import load_strategy
 
 ASK_EVERY_MS = 250
 STATUS_EVERY_MS = 1_000
+TURN_MS = 100
+"""The strategy's code is called for at most so long, and the call that is running, until the loop turns."""
 
 
 class StrategyShell:
@@ -21,8 +33,10 @@ class StrategyShell:
     def __init__(self, runner: Runner, session: Session, core: StrategyCore) -> None:
         self._runner = runner
         self._core = core
+        self._todo: deque[m.Message] = deque()
         self._informed = False
         self._recalled = False
+        self._logged = 0
         self._next_ask_ms = self._next_status_ms = 0
         self._told_of_warmup = False
         self._feed = runner.bus.client(session.ports["feed_rpc"])
@@ -32,8 +46,9 @@ class StrategyShell:
         runner.listen(self._broker, self._hear_broker)
 
     def on_turn(self, now_ms: int) -> int:
-        """Ask for what is missing, until it is there."""
-        if now_ms >= self._next_ask_ms:
+        """Work off what was told; ask for what is missing, until it is there."""
+        self._work_off(now_ms + TURN_MS)
+        if now_ms >= self._next_ask_ms and not self._todo:
             self._next_ask_ms = now_ms + ASK_EVERY_MS
             if not self._informed:
                 self._feed.send(m.InfoRequest())
@@ -42,6 +57,8 @@ class StrategyShell:
         if now_ms >= self._next_status_ms:
             self._next_status_ms = now_ms + STATUS_EVERY_MS
             self._runner.publisher.send(self._core.status())
+        if self._todo:
+            return 0
         return self._next_status_ms - now_ms if self._recalled else self._next_ask_ms - now_ms
 
     def close(self, shutdown: m.Shutdown) -> bool:
@@ -51,8 +68,8 @@ class StrategyShell:
     def _hear_feed(self, message: m.Message) -> None:
         if isinstance(message, m.StreamInfo) and not self._informed:
             self._informed = True
-            self._core.handle(message, 0)
-            self._say_hello()
+            self._todo.append(replace(message, history=()))
+            self._todo += [replace(message, history=(candle,)) for candle in message.history]
 
     def _reached_broker(self, _: int) -> None:
         """A broker that has just started knows nobody: make it ask."""
@@ -60,20 +77,46 @@ class StrategyShell:
             self._say_hello()
 
     def _say_hello(self) -> None:
-        self._broker.send(m.StrategyHello(self._core.seen_open_ms))
+        self._broker.send(m.StrategyHello(self._core.seen_seq))
 
     def _hear_broker(self, message: m.Message) -> None:
         match message:
             case m.Recall():
-                self._core.handle(message, 0)
-                if message.more:
-                    self._say_hello()
-                else:
-                    self._recalled = self._runner.ready = True
+                self._todo += [m.Recall((question,), more=True) for question in message.questions]
+                self._todo.append(m.Recall((), message.more))
             case m.Decide() if self._recalled:
-                for answer in self._core.handle(message, 0):
-                    self._broker.send(answer)
+                self._todo.append(message)
+        self._work_off(monotonic_ms() + TURN_MS)
+
+    def _work_off(self, until_ms: int) -> None:
+        while self._todo:
+            self._work(self._todo.popleft())
+            if monotonic_ms() >= until_ms:
+                return
+
+    def _work(self, message: m.Message) -> None:
+        answers = self._core.handle(message, 0)
+        self._log_failures()
+        for answer in answers:
+            self._broker.send(answer)
+        match message:
+            case m.StreamInfo() if not self._todo:
+                self._say_hello()
+            case m.Recall(questions=()) if message.more:
+                self._say_hello()
+            case m.Recall(questions=()):
+                self._recalled = self._runner.ready = True
+                for failed in self._core.failures:
+                    self._broker.send(failed)
+            case m.Decide():
                 self._tell_of_warmup()
+
+    def _log_failures(self) -> None:
+        """Write what the strategy's code raised into this process's log; the broker makes the incident of it."""
+        for failed in self._core.failures[self._logged :]:
+            where = f"the tick {failed.tick_seq}" if failed.tick_seq else f"the candle of {iso(failed.open_ms)}"
+            logger.bind(event="strategy_failed").error(f"failed on {where}: {failed.detail}\n{failed.trace}")
+        self._logged = len(self._core.failures)
 
     def _tell_of_warmup(self) -> None:
         """Say once, when the first candle is known, until when nothing can be signalled."""
@@ -93,8 +136,23 @@ def compose(runner: Runner, session: Session) -> StrategyShell:
         ConfigError: the strategy can not be loaded.
     """
     config = StrategyConfig.from_settings(session.settings)
+    _limit_memory(int(session.settings["max_strategy_memory_mb"]))
     try:
         strategy = load_strategy(config.name, config.params, Path(session.root))
     except StrategyError as error:
         raise ConfigError(str(error)) from None
-    return StrategyShell(runner, session, StrategyCore(config, strategy))
+    attempts = AttemptsFile(session.state_dir)
+    return StrategyShell(runner, session, StrategyCore(config, strategy, attempts))
+
+
+def _limit_memory(megabytes: int) -> None:
+    """Let this process hold at most so much data (Linux): a strategy that leaks hits a wall of its own.
+
+    Then Python raises `MemoryError` where it asked for more, which is the strategy's fault like any other.
+    """
+    if sys.platform == "linux":
+        import resource  # noqa: PLC0415 - exists there alone
+
+        most = megabytes * 1024 * 1024
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))

@@ -91,14 +91,14 @@ def test_it_asks_again_every_250_ms_and_on_the_strategys_hello() -> None:
     assert core.on_timer(250) == [asked]
     assert core.on_timer(499) == []
     assert core.on_timer(500) == [asked]
-    assert core.handle(StrategyHello(-1), 510) == [asked]
+    assert core.handle(StrategyHello(0), 510) == [asked]
 
 
 def test_a_repeated_question_is_nothing_to_commit() -> None:
     core, _ = core_in_the_wait()
     core.mark_committed()
     core.on_timer(250)
-    core.handle(StrategyHello(-1), 260)
+    core.handle(StrategyHello(0), 260)
     assert not core.dirty
 
 

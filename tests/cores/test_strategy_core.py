@@ -4,15 +4,15 @@ from decimal import Decimal as D
 from pathlib import Path
 
 import pytest
+from builders import strategy_config
 
 from bus.messages import Account, Candle, Decide, Decision, Recall, Side, StreamInfo
-from services.strategy.config import StrategyConfig
+from services.strategy.built_in.sma_cross import SmaCross, SmaCrossParams
 from services.strategy.core import StrategyCore
 from services.strategy.interface import StrategyError
 from services.strategy.loading import load_strategy
-from services.strategy.sma_cross import SmaCross
 
-CONFIG = StrategyConfig("sma_cross", {}, "BTCUSDT", 30.0, 1.5)
+CONFIG = strategy_config()
 ZERO = D(0)
 ACCOUNT = Account(D(10_000), D(10_000), ZERO, Side.FLAT, ZERO, ZERO, ZERO, ZERO, 0, 0, False)
 FALL_THEN_RISE = [10.0, 9.0, 8.0, 7.0, 6.0, 9.0, 12.0]
@@ -28,7 +28,7 @@ def question(*candles: Candle) -> Decide:
 
 
 def core() -> StrategyCore:
-    return StrategyCore(CONFIG, SmaCross(fast=1, slow=2))
+    return StrategyCore(CONFIG, SmaCross(SmaCrossParams(fast=1, slow=2)))
 
 
 def answers(strategy: StrategyCore, closes: list[float], *, complete: bool = True) -> list[str]:
@@ -151,13 +151,18 @@ def test_a_recall_that_comes_twice_changes_no_answer(twice: int) -> None:
     ("name", "params", "says"),
     [
         ("nonsense", {}, "no strategy is called 'nonsense'"),
+        ("sma_crosss", {}, "the nearest is 'sma_cross'"),
         ("no.such:Thing", {}, "can not be imported"),
         ("json:Nothing", {}, "has no class Nothing"),
         ("json:dumps", {}, "is no class"),
-        ("json:JSONDecoder", {}, "on_candle"),
-        ("sma_cross", {"fast": 5, "slow": 5}, "0 < fast < slow"),
-        ("sma_cross", {"fast": 2.5}, "whole numbers"),
-        ("sma_cross", {"fats": 5}, "does not take these parameters"),
+        ("json:JSONDecoder", {}, "is no strategy: write 'class JSONDecoder\\(Strategy\\):'"),
+        ("services.strategy.interface:Strategy", {}, "has no method on_candle"),
+        ("sma_cross", {"fast": 5, "slow": 5}, "fast must be below slow"),
+        ("sma_cross", {"fast": 0}, "fast must be at least 1, was 0"),
+        ("sma_cross", {"fast": 2.5}, "fast must be a whole number, was 2.5"),
+        ("sma_cross", {"fats": 5}, "no parameter 'fats'; the nearest is 'fast'"),
+        ("ema_cross", {"stop_atr": float("nan")}, "stop_atr must be a finite number, was nan"),
+        ("ema_cross", {"stop_atr": 0}, "stop_atr must be greater than 0"),
     ],
 )
 def test_a_strategy_that_can_not_be_loaded_is_refused_in_a_sentence(

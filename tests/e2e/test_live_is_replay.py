@@ -19,14 +19,12 @@ HASH_SEEDS = ("0", "1", "random")
 EAGER = '''
 """Signals on every candle, one side after the other."""
 
-from bus.messages import Side
+from services.strategy.interface import Side, Strategy
 
 
-class Eager:
+class Eager(Strategy):
     warmup = 1
-
-    def __init__(self):
-        self.seen = 0
+    seen = 0
 
     def on_candle(self, context, candle):
         self.seen += 1

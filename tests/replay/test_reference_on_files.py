@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 import reference_broker
+from builders import strategy_config
 from feed_builders import rows_of
 from reference_markets import Strategy, Tape, draw_settings, draw_wish, run_broker
 
 from bus.messages import Decide, Decision, MarketEvent, Signal, StreamInfo
 from services.feed.core import FeedCore, FeedRules
 from services.feed.source_replay import Row
-from services.strategy.config import StrategyConfig
+from services.strategy.built_in.sma_cross import SmaCross, SmaCrossParams
 from services.strategy.core import StrategyCore
-from services.strategy.sma_cross import SmaCross
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 SECOND, MINUTE = 1_000, 60_000
@@ -69,7 +69,7 @@ COSTS: dict[str, Any] = {
 
 
 def crossings(info: StreamInfo) -> Strategy:
-    core = StrategyCore(StrategyConfig("sma_cross", {}, info.symbol, 10.0, 1.5), SmaCross(2, 5))
+    core = StrategyCore(strategy_config(symbol=info.symbol, stop_bps=10.0), SmaCross(SmaCrossParams(2, 5)))
 
     def answer(asked: Decide) -> Sequence[Signal]:
         (decision,) = core.handle(asked, 0)

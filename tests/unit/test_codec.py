@@ -18,12 +18,14 @@ FUNDING = m.Funding(4, 7, "BTCUSDT", -0.0001, 100.0)
 ACCOUNT = m.Account(D("10000"), D("10001.5"), D("1.5"), m.Side.LONG, D("0.1"), D(100), D(99), D(102), 5, 2, False)
 SIGNAL = m.Signal("BTCUSDT", m.Side.SHORT, 60_000, 30.0, 1.5, m.Entry.LIMIT, 100.5, "why | not")
 DECIDE = m.Decide(0, (CANDLE,), ACCOUNT)
+ON_TICK = m.Decide(0, (), ACCOUNT, TRADE)
 EXAMPLES: list[m.Message] = [
     *(QUOTE, TRADE, CANDLE, FUNDING, ACCOUNT, SIGNAL, DECIDE),
     m.StreamInfo("BTCUSDT", 60_000, "tick", D("0.1"), D("0.0001"), D("0.0001"), (CANDLE,), "warms up live"),
     m.FeedStatus(m.FeedState.CONNECTED, 4, 7, 100.0, 2, 1, 0, 3, 0, "fine"),
     *(m.InfoRequest(), m.EventsRequest(4), m.EventsPage(0, 4, (QUOTE, TRADE, CANDLE, FUNDING))),
-    *(m.Decision(0, (SIGNAL,)), m.StrategyHello(-1), m.StrategyStatus(3, 1_000, -1), m.Recall((DECIDE,), True)),
+    *(m.Decision(0, (SIGNAL,)), m.StrategyHello(0), m.StrategyStatus(3, 1_000, -1), m.Recall((DECIDE, ON_TICK), True)),
+    *(ON_TICK, m.Decision(0, (), 2), m.StrategyFailed(2, 60_000, 0, False, "ValueError: no", "Traceback")),
     m.OrderAccepted("a", 1, SIGNAL, 50, 60_050, False),
     m.OrderRejected("a", 1, 5, SIGNAL, m.RejectReason.HALTED, "breaker"),
     *(m.OrderResting("a", 1, 5, 60_005), m.OrderCancelled("a", 1, 5, "out of time")),
@@ -87,6 +89,10 @@ def test_a_body_with_a_field_too_many_or_too_few_is_refused(message: m.Message) 
         codec.decode_body(topic, longer)
     with pytest.raises(MalformedFrameError):
         codec.decode_body(topic, b"[]" if fields(message) else b"{}")
+
+
+def test_what_was_written_before_a_field_with_a_default_existed_is_still_read() -> None:
+    assert codec.decode_body("decision_timed_out", b"[9,0]") == m.DecisionTimedOut(9, 0)
 
 
 @pytest.mark.parametrize(

@@ -196,8 +196,8 @@ def test_earlier_questions_come_back_page_by_page(journal: Journal) -> None:
         bench.quote((minute + 1) * MINUTE, 100 + minute)
     write_down(journal, bench)
     asked = bench.of(Decide)
-    assert journal.questions_after(-1, 2) == asked[:2]
-    assert journal.questions_after(asked[1].open_ms, 10) == asked[2:]
+    assert journal.questions_after(0, 2) == asked[:2]
+    assert journal.questions_after(asked[1].seq, 10) == asked[2:]
 
 
 def test_used_ids_are_looked_up(journal: Journal) -> None:

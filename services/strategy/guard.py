@@ -1,0 +1,116 @@
+"""Where somebody else's code is called: a strategy's faults stay its own, and what it returns is checked.
+
+The one `except Exception` around a strategy's code is here. An exception is an outcome like any other: the question is
+answered with nothing, and what was raised is told.
+"""
+
+import re
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from math import isfinite
+from typing import Any, Final, Generic, TypeVar
+
+from bus.messages import Entry, Side, Signal
+from services.strategy.interface import Context
+
+MOST_SIGNALS: Final = 100
+"""So many signals one decision may give: a generator without an end is a mistake."""
+MOST_TEXT: Final = 500
+MOST_TRACE: Final = 4_000
+
+T = TypeVar("T")
+
+
+class WrongAnswerError(Exception):
+    """A strategy returned what is no answer; one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a strategy's code raised: in one line, and with its traceback."""
+
+    detail: str
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T]):
+    """What came of a call: a result or, with a fault, none."""
+
+    result: T | None
+    fault: Fault | None = None
+
+
+def attempt(call: Callable[[], T]) -> Outcome[T]:
+    """Call a strategy's code; whatever it raises is a fault of its own, an attempt to exit too."""
+    try:
+        return Outcome(call())
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's code: told, and answered for
+        return Outcome(None, _fault_of(error))
+
+
+def signals_of(answer: object, context: Context) -> tuple[Signal, ...]:
+    """Return a strategy's answer as signals, checked and made anew: nobody else holds them.
+
+    Raises:
+        WrongAnswerError: it is no answer, or a signal can not be meant.
+    """
+    if answer is None:
+        return ()
+    if isinstance(answer, Signal):
+        return (_checked(answer, context),)
+    if isinstance(answer, str) or not isinstance(answer, Iterable):
+        raise WrongAnswerError(f"return a signal, several, or None; returned {_shown(answer)}")
+    signals = list(islice(answer, MOST_SIGNALS + 1))
+    if len(signals) > MOST_SIGNALS:
+        raise WrongAnswerError(f"more than {MOST_SIGNALS} signals in one decision")
+    return tuple(_checked(signal, context) for signal in signals)
+
+
+def _checked(signal: object, context: Context) -> Signal:
+    if not isinstance(signal, Signal):
+        raise WrongAnswerError(f"return a signal, several, or None; there was {_shown(signal)} among them")
+    if signal.side not in set(Side) or signal.entry not in set(Entry):
+        raise WrongAnswerError(f"side and entry must be a Side and an Entry, were {signal.side!r}, {signal.entry!r}")
+    if signal.symbol != context.symbol:
+        raise WrongAnswerError(f"the signal is for {signal.symbol!r}, the session is {context.symbol}")
+    for name in ("stop_bps", "tp_r", "limit_price"):
+        if not isfinite(getattr(signal, name)):
+            raise WrongAnswerError(f"{name} must be a finite number, was {getattr(signal, name)}")
+    if signal.ts_ms != context.ts_ms:
+        when = "in the past" if signal.ts_ms < context.ts_ms else "in the future"
+        raise WrongAnswerError(f"the signal's ts_ms {signal.ts_ms} is {when}: the decision's is {context.ts_ms}")
+    return Signal(
+        signal.symbol,
+        Side(signal.side),
+        signal.ts_ms,
+        signal.stop_bps,
+        signal.tp_r,
+        Entry(signal.entry),
+        signal.limit_price,
+        _plain(signal.reason, MOST_TEXT),
+    )
+
+
+def _fault_of(error: BaseException) -> Fault:
+    told = traceback.TracebackException.from_exception(error, compact=True)
+    told.stack[:] = [frame for frame in told.stack if frame.filename != __file__]
+    words = str(error) if isinstance(error, WrongAnswerError) else list(told.format_exception_only())[-1].strip()
+    where = f" ({_base(told.stack[-1].filename)}, line {told.stack[-1].lineno})" if told.stack else ""
+    return Fault(_plain(f"{words}{where}", MOST_TEXT), _plain("".join(told.format()), MOST_TRACE))
+
+
+def _base(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]
+
+
+def _shown(thing: Any) -> str:
+    return f"{_plain(repr(thing), 80)} ({type(thing).__name__})"
+
+
+def _plain(text: str, most: int) -> str:
+    """Return at most so much of a text's end, as UTF-8 can carry it."""
+    cut = text if len(text) <= most else f"...{text[-most:]}"
+    return cut.encode("utf-8", "replace").decode()
