@@ -4,7 +4,7 @@ Written for the journal's state row, so it is readable, and a report may take it
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -18,21 +18,26 @@ Packed = dict[str, Any]
 
 def pack(thing: Account | Candle | Funding | Order | Position | Signal | StreamInfo | Tick) -> Packed:
     """Return the fields of `thing` by name, as JSON types."""
-    return _pack_fields(asdict(thing))
+    return {name: _pack_value(getattr(thing, name)) for name in _NAMES[type(thing)]}
 
 
-def _pack_fields(fields: Mapping[str, Any]) -> Packed:
-    return {name: _pack_value(value) for name, value in fields.items()}
+class _Names(dict[type, tuple[str, ...]]):
+    """Per class: the names of its fields."""
+
+    def __missing__(self, cls: type) -> tuple[str, ...]:
+        self[cls] = tuple(field.name for field in fields(cls))
+        return self[cls]
+
+
+_NAMES = _Names()
 
 
 def _pack_value(value: Any) -> Any:
     if isinstance(value, Decimal):
         return plain(value)
-    if isinstance(value, dict):
-        return _pack_fields(value)
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
         return [_pack_value(item) for item in value]
-    return value
+    return pack(value) if is_dataclass(value) else value  # type: ignore[arg-type]
 
 
 def unpack_account(packed: Mapping[str, Any]) -> Account:

@@ -22,6 +22,7 @@ from bus.messages import (
     Tick,
 )
 from services.strategy.config import StrategyConfig
+from services.strategy.copies import copied
 from services.strategy.guard import attempt, signals_of
 from services.strategy.history import HISTORY_CANDLES, History
 from services.strategy.interface import Context, Strategy
@@ -137,16 +138,16 @@ class StrategyCore:
         self._missing = max(0, self._missing - 1)
         self._history.append(candle)
         context = self._context(candle.close_ms, 0, account)
-        copy = replace(candle)  # whatever it does to what it is given, nobody else holds that
+        copy = copied(candle)
         return self._call((candle.open_ms, 0), lambda: signals_of(self._strategy.on_candle(context, copy), context))
 
     def _on_tick(self, tick: Tick, account: Account) -> tuple[Signal, ...]:
         context = self._context(tick.ts_ms, tick.seq, account)
-        copy = replace(tick)
+        copy = copied(tick)
         return self._call((0, tick.seq), lambda: signals_of(self._strategy.on_tick(context, copy), context))
 
     def _context(self, ts_ms: int, tick_seq: int, account: Account | None) -> Context:
-        copy = None if account is None else replace(account)
+        copy = None if account is None else copied(account)
         decision = f"{self._name}-{self._known.symbol}-{ts_ms}-{tick_seq}"
         return Context(ts_ms, copy, self._known, self._history, decision, self._seed)
 

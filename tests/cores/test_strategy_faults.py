@@ -1,0 +1,121 @@
+"""Faults of a strategy are its own: each is answered with nothing, told, and nobody else sees what it did."""
+
+from collections.abc import Sequence
+from decimal import Decimal as D
+
+import pytest
+from builders import strategy_config
+from strategies import GoesWrong, Wrong
+
+from bus.messages import Account, Candle, Decide, Decision, Message, QuestionKey, Recall, Side, StrategyFailed
+from services.strategy.core import StrategyCore
+
+ZERO = D(0)
+ACCOUNT = Account(D(10_000), D(10_000), ZERO, Side.FLAT, ZERO, ZERO, ZERO, ZERO, 0, 0, False)
+
+
+def question(index: int) -> Decide:
+    candle = Candle(index + 1, 0, "BTCUSDT", 1_000, index * 1_000, 5.0, 5.0, 5.0, 5.0, 1.0)
+    account = Account(*(getattr(ACCOUNT, name) for name in Account.__slots__))
+    return Decide(index * 1_000, (candle,), account)
+
+
+def core(how: str, **more: int) -> StrategyCore:
+    return StrategyCore(strategy_config(), GoesWrong(Wrong(how, **more)))
+
+
+def sides(said: Sequence[Message]) -> list[Side]:
+    decision = said[-1]
+    assert isinstance(decision, Decision)
+    return [signal.side for signal in decision.signals]
+
+
+def failures(said: Sequence[Message]) -> list[StrategyFailed]:
+    return [message for message in said if isinstance(message, StrategyFailed)]
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("raises", "ZeroDivisionError: no such luck (strategies.py, line"),
+        ("leaves", "SystemExit: 2"),
+        ("gives_text", "return a signal, several, or None; returned 'LONG' (str)"),
+        ("gives_a_number_among_signals", "there was 5 (int) among them"),
+        ("never_stops_giving", "more than 100 signals in one decision"),
+        ("gives_nan", "stop_bps must be a finite number, was nan"),
+        ("signals_in_the_past", "is in the past: the decision's is 3000"),
+        ("signals_for_another_symbol", "the signal is for 'DOGEUSDT', the session is BTCUSDT"),
+        ("writes_into_history", "cannot modify read-only memory"),
+        ("changes_the_candle", "cannot assign to field 'close'"),
+    ],
+)
+def test_a_fault_is_told_and_answered_with_nothing(how: str, says: str) -> None:
+    strategy = core(how)
+    said = [strategy.handle(question(index), 0) for index in range(4)]
+    assert [sides(one) for one in said] == [[Side.LONG], [Side.SHORT], [], [Side.SHORT]]
+    (failed,) = failures(said[2])
+    assert says in failed.detail
+    assert (failed.key, failed.is_poison) == ((2_000, 0), False)
+    assert not any(failures(one) for one in (said[0], said[1], said[3]))
+
+
+def test_the_traceback_is_the_strategys_alone() -> None:
+    strategy = core("raises", at=1)
+    (failed,) = failures(strategy.handle(question(0), 0))
+    assert "def raises" not in failed.trace
+    assert "in raises" in failed.trace
+    assert "guard.py" not in failed.trace
+
+
+def test_what_it_forces_upon_what_it_was_given_nobody_else_sees() -> None:
+    strategy = core("forces_the_account", at=1)
+    asked = question(0)
+    assert sides(strategy.handle(asked, 0)) == [Side.LONG]
+    assert asked == question(0)
+
+
+def test_asked_again_it_tells_the_fault_again() -> None:
+    """The broker may have died before it wrote it down."""
+    strategy = core("raises", at=1)
+    assert strategy.handle(question(0), 0) == strategy.handle(question(0), 0)
+
+
+def test_one_that_starts_again_fails_again_in_silence_and_goes_on_the_same() -> None:
+    strategy, again = core("raises"), core("raises")
+    said = [strategy.handle(question(index), 0) for index in range(4)]
+    assert again.handle(Recall(tuple(question(index) for index in range(3)), more=False), 0) == []
+    assert again.handle(question(3), 0) == said[3]
+    assert again.failures == strategy.failures
+
+
+class Grave:
+    """Attempts that have died in one call, as the file has them."""
+
+    def __init__(self, key: QuestionKey) -> None:
+        self._key = key
+        self.begun: list[QuestionKey] = []
+
+    def begin(self, key: QuestionKey) -> bool:
+        self.begun.append(key)
+        return key != self._key
+
+    def end(self) -> None:
+        """Nothing to forget."""
+
+
+def test_a_candle_that_two_processes_died_of_is_not_tried_again() -> None:
+    strategy = StrategyCore(strategy_config(), GoesWrong(Wrong("hangs")), Grave((2_000, 0)))
+    said = [strategy.handle(question(index), 0) for index in range(3)]
+    assert [sides(one) for one in said] == [[Side.LONG], [Side.SHORT], []]
+    (failed,) = failures(said[2])
+    assert failed.is_poison
+
+
+@pytest.mark.parametrize("how", ["hangs", "raises", "gives_text"])
+def test_a_replay_takes_the_failures_as_they_were(how: str) -> None:
+    """A poisoned candle is not tried; one that raised gives nothing, whatever it does now."""
+    foretold = StrategyFailed(7, 2_000, 0, how == "hangs", "as it was")
+    strategy = StrategyCore(strategy_config(), GoesWrong(Wrong(how)), foretold=[foretold])
+    said = [strategy.handle(question(index), 0) for index in range(3)]
+    assert [sides(one) for one in said] == [[Side.LONG], [Side.SHORT], []]
+    assert failures(said[2]) == [foretold]

@@ -1,0 +1,132 @@
+"""Strategies that go wrong, each in its own way, on the candle or the tick whose number it is told."""
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.strategy.interface import Answer, Candle, Context, Side, Signal, Strategy, Tick, param
+
+
+def raises(_: Context, __: Candle) -> Answer:
+    raise ZeroDivisionError("no such luck")
+
+
+def leaves(_: Context, __: Candle) -> Answer:
+    raise SystemExit(2)
+
+
+def kills(_: Context, __: Candle) -> Answer:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return None
+
+
+def hangs(_: Context, __: Candle) -> Answer:
+    while True:
+        pass
+
+
+def gives_text(_: Context, __: Candle) -> Answer:
+    return "LONG"  # type: ignore[return-value]
+
+
+def gives_a_number_among_signals(context: Context, _: Candle) -> Answer:
+    return [context.market(Side.LONG), 5]  # type: ignore[list-item]
+
+
+def never_stops_giving(context: Context, _: Candle) -> Answer:
+    return iter(lambda: context.market(Side.LONG), None)
+
+
+def gives_nan(context: Context, _: Candle) -> Answer:
+    return context.market(Side.LONG, stop_bps=float("nan"))
+
+
+def signals_in_the_past(context: Context, _: Candle) -> Answer:
+    return Signal(context.symbol, Side.LONG, context.ts_ms - 1, 30.0, 1.5)
+
+
+def signals_for_another_symbol(context: Context, _: Candle) -> Answer:
+    return Signal("DOGEUSDT", Side.LONG, context.ts_ms, 30.0, 1.5)
+
+
+def writes_into_history(context: Context, _: Candle) -> Answer:
+    context.history.close[-1] = 1.0  # type: ignore[index]
+    return None
+
+
+def changes_the_candle(_: Context, candle: Candle) -> Answer:
+    candle.close = 1.0  # type: ignore[misc]
+    return None
+
+
+def forces_the_account(context: Context, candle: Candle) -> Answer:
+    """Past every lock: no error, and no harm."""
+    object.__setattr__(candle, "close", 1.0)
+    if context.account is not None:
+        object.__setattr__(context.account, "balance", context.account.balance * 1000)
+    return context.market(Side.LONG)
+
+
+def leaks(_: Context, __: Candle) -> Answer:
+    HOARD.append(bytearray(64 * 1024 * 1024))
+    return None
+
+
+HOARD: list[bytearray] = []
+WAYS: Mapping[str, Callable[[Context, Candle], Answer]] = {
+    way.__name__: way
+    for way in (
+        *(raises, leaves, kills, hangs, gives_text, gives_a_number_among_signals, never_stops_giving, gives_nan),
+        *(signals_in_the_past, signals_for_another_symbol, writes_into_history, changes_the_candle),
+        *(forces_the_account, leaks),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Wrong:
+    how: str = param("raises", "what it does")
+    at: int = param(3, "on which candle it is asked about", least=1)
+    times: int = param(1, "on so many in a row", least=1)
+
+
+class GoesWrong(Strategy):
+    """LONG and SHORT in turn on the candles that it is asked about, but for those on which it goes wrong."""
+
+    params: Wrong
+
+    def __init__(self, params: Wrong) -> None:
+        super().__init__(params)
+        self._told = -1
+
+    def on_candle(self, context: Context, candle: Candle) -> Answer:
+        if context.account is None:
+            return None
+        if self._told < 0:
+            self._told = len(context.history) - 1
+        number = len(context.history) - self._told
+        if self.params.at <= number < self.params.at + self.params.times:
+            return WAYS[self.params.how](context, candle)
+        return context.market(Side.LONG if number % 2 else Side.SHORT, f"candle {number}")
+
+
+class OnTicks(Strategy):
+    """Goes with each trade that is larger than the last one, and leaves with each that is smaller."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        self._last = 0.0
+
+    def on_candle(self, context: Context, candle: Candle) -> Answer:
+        return None
+
+    def on_tick(self, context: Context, tick: Tick) -> Answer:
+        price = getattr(tick, "price", None)
+        if price is None:
+            return None
+        last, self._last = self._last, price
+        if price > last > 0:
+            return context.market(Side.LONG, "up")
+        return context.market(Side.FLAT, "down") if context.side is Side.LONG and price < last else None
