@@ -1,7 +1,8 @@
-"""Strategies that go wrong, each in its own way, on the candle or the tick whose number it is told."""
+"""Strategies that go wrong, each in its own way, on the candles whose number they are told."""
 
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,26 +75,30 @@ def leaks(_: Context, __: Candle) -> Answer:
     return None
 
 
+def reads_the_clock(context: Context, _: Candle) -> Answer:
+    return context.market(Side.LONG if time.time_ns() // 1000 % 2 else Side.SHORT)
+
+
 HOARD: list[bytearray] = []
 WAYS: Mapping[str, Callable[[Context, Candle], Answer]] = {
     way.__name__: way
     for way in (
         *(raises, leaves, kills, hangs, gives_text, gives_a_number_among_signals, never_stops_giving, gives_nan),
         *(signals_in_the_past, signals_for_another_symbol, writes_into_history, changes_the_candle),
-        *(forces_the_account, leaks),
+        *(forces_the_account, leaks, reads_the_clock),
     )
 }
 
 
 @dataclass(frozen=True)
 class Wrong:
-    how: str = param("raises", "what it does")
-    at: int = param(3, "on which candle it is asked about", least=1)
-    times: int = param(1, "on so many in a row", least=1)
+    plan: tuple[str, ...] = ("raises",)
+    at: int = param(3, "on which candle it begins", least=2)
+    forever: bool = param(False, "the last of the plan goes on and on")
 
 
 class GoesWrong(Strategy):
-    """LONG and SHORT in turn on the candles that it is asked about, but for those on which it goes wrong."""
+    """LONG and SHORT in turn on the candles that it is asked about, but for those on which its plan is something else."""
 
     params: Wrong
 
@@ -107,8 +112,9 @@ class GoesWrong(Strategy):
         if self._told < 0:
             self._told = len(context.history) - 1
         number = len(context.history) - self._told
-        if self.params.at <= number < self.params.at + self.params.times:
-            return WAYS[self.params.how](context, candle)
+        plan, step = self.params.plan, number - self.params.at
+        if 0 <= step < len(plan) or (step > 0 and self.params.forever):
+            return WAYS[plan[min(step, len(plan) - 1)]](context, candle)
         return context.market(Side.LONG if number % 2 else Side.SHORT, f"candle {number}")
 
 

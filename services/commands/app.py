@@ -22,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+new = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Write files to begin with.")
+app.add_typer(new, name="new")
 NO_SESSION = 3
 _QUIET = "No sign of progress; there is none either when stderr is no terminal."
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -250,6 +252,28 @@ def logs(
     named = locate.environment(Path.cwd(), os.environ).get("LAP_LOG_DIR") or "logs"
     log_dir = session.log_dir if session else Path.cwd() / named
     raise typer.Exit(logs_command(log_dir, session, service, level, follow=follow))
+
+
+@app.command()
+def strategies() -> None:
+    """List the strategies that can be named, with their parameters: built-in ones and those of plug-ins."""
+    from services.commands.strategies import strategy_lines
+
+    typer.echo("\n".join(strategy_lines(Path.cwd())))
+
+
+@new.command("strategy")
+def new_strategy(name: Annotated[str, typer.Argument(help="A Python name in lower case, such as my_idea.")]) -> None:
+    """Write a commented strategy and its test into the working directory; both pass at once."""
+    from services.commands.strategies import NewStrategyError
+    from services.commands.strategies import new_strategy as write
+
+    try:
+        made = write(name, Path.cwd())
+    except (NewStrategyError, OSError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    typer.echo("\n".join(path.name for path in made))
 
 
 def _running_session() -> Session | None:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_type_hints
 
 from bus.messages import Account, Candle, Entry, Quote, Side, Signal, Tick, Trade
 from services.draws import fraction
@@ -169,3 +169,13 @@ class Strategy(ABC):
     def decides_on_ticks(self) -> bool:
         """Whether it has an `on_tick` of its own."""
         return type(self).on_tick is not Strategy.on_tick
+
+
+def params_class(cls: type[Strategy]) -> type:
+    """Return the dataclass that a strategy declares for its parameters.
+
+    Raises:
+        Exception: whatever looking up its annotations raises.
+    """
+    found = get_type_hints(cls).get("params", Any)
+    return NoParams if found is Any else found

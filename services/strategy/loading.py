@@ -12,11 +12,11 @@ from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 from inspect import getdoc
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 from services.strategy.guard import attempt
-from services.strategy.interface import Strategy, StrategyError
-from services.strategy.params import NoParams, Param, declared, make_params
+from services.strategy.interface import Strategy, StrategyError, params_class
+from services.strategy.params import Param, declared, make_params
 
 PLUGINS: Final = "laptop_agents.strategies"
 _HERE: Final = "services.strategy.built_in"
@@ -53,7 +53,7 @@ def load_strategy(name: str, params: Mapping[str, Any], directory: Path) -> Stra
         StrategyError: there is none of that name, it can not be loaded, or it refuses its parameters.
     """
     cls = strategy_class(name, directory)
-    given = make_params(params_class(cls, name), params, name)
+    given = make_params(_params_class(cls, name), params, name)
     made = attempt(lambda: cls(given))
     strategy = made.result
     if strategy is None:
@@ -81,31 +81,25 @@ def strategy_class(name: str, directory: Path) -> type[Strategy]:
     return found
 
 
-def params_class(cls: type[Strategy], name: str) -> type:
-    """Return the dataclass that a strategy declares for its parameters.
-
-    Raises:
-        StrategyError: what it declares can not be looked up.
-    """
-    hints = attempt(lambda: get_type_hints(cls))
-    if hints.result is None:
-        raise StrategyError(f"the annotations of {name} can not be read: {hints.fault.detail if hints.fault else ''}")
-    found = hints.result.get("params", Any)
-    return NoParams if found is Any else found
-
-
 def listed(directory: Path) -> Iterator[Listed]:
     """Yield the built-in strategies, then those of plug-ins, by name."""
     plugins = {point.name: f"{point.value} (plug-in)" for point in _plugins() if point.name not in BUILT_IN}
     for name, origin in [*((name, "built in") for name in BUILT_IN), *sorted(plugins.items())]:
         try:
             cls = strategy_class(name, directory)
-            params = tuple(declared(params_class(cls, name), name))
+            params = tuple(declared(_params_class(cls, name), name))
         except StrategyError as error:
             yield Listed(name, origin, fault=str(error))
             continue
         tells = (getdoc(cls) or "").partition("\n")[0]
         yield Listed(name, origin, tells, params, cls.on_tick is not Strategy.on_tick)
+
+
+def _params_class(cls: type[Strategy], name: str) -> type:
+    found = attempt(lambda: params_class(cls))
+    if found.result is None:
+        raise StrategyError(f"the annotations of {name} can not be read: {found.fault.detail if found.fault else ''}")
+    return found.result
 
 
 def _place_of(name: str) -> str:
