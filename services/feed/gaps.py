@@ -16,8 +16,10 @@ class Gap(NamedTuple):
     fetched: int
 
 
-def words(gap: Gap, interval_ms: int) -> str:
-    """Return what is missing."""
+def words(gap: Gap, interval_ms: int, *, is_begin: bool = False) -> str:
+    """Return what is missing; `is_begin`: nothing was lost, a session begins within a candle."""
+    if is_begin:
+        return f"the session begins within the candle of {iso(gap.last_ms)}: it is incomplete"
     count = (gap.last_ms - gap.first_ms) // interval_ms + 1
     if count == 1:
         return f"data was lost in the candle of {iso(gap.first_ms)}: it is incomplete"

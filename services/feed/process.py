@@ -197,7 +197,7 @@ class FeedShell:
             # Every session begins within a candle, and misses its first part.
             is_begin = bool(events) and events[0].seq == 1
             level = Level.INFO if is_begin else Level.WARNING
-            self._mouth.tell(level, "data_gap", words(gap, core.interval_ms), incident=not is_begin)
+            self._mouth.tell(level, "data_gap", words(gap, core.interval_ms, is_begin=is_begin), incident=not is_begin)
 
     def _refuse(self, name: str, detail: str) -> None:
         self._report.example(name, detail)

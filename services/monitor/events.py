@@ -20,7 +20,7 @@ def _fill(fill: m.Fill) -> _Line:
 
 
 def _trade_closed(trade: m.TradeClosed) -> _Line:
-    return "INFO", "trade_closed", f"trade {trade.trade_id}: {plain(trade.pnl)} ({plain(trade.r)} R)"
+    return "INFO", "trade_closed", f"trade {trade.trade_id}: {trade.pnl:+,.2f} ({trade.r:+.2f} R)"
 
 
 def _order_accepted(order: m.OrderAccepted) -> _Line:

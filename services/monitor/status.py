@@ -10,13 +10,19 @@ from services.monitor.core import View
 
 def status_line(symbol: str, view: View) -> str:
     """Return the line of each second: symbol, price, position, equity, elapsed, remaining."""
-    price = f"{view.price:g}" if view.price < 1000 else f"{view.price:,.1f}"
+    price = _price(view.price)
     feed = "" if view.feed == "connected" else f" | feed {view.feed}"
     left = "no end" if view.remaining_ms is None else f"{clock(view.remaining_ms)} left"
     equity = f"equity {view.equity:,.2f}"
     candles = "candle" if view.missing == 1 else "candles"
     warmup = f" | warming up, {view.missing} {candles} to go" if view.missing else ""
     return f"{symbol} {price} | {_position(view)} | {equity} | {clock(view.elapsed_ms)} elapsed, {left}{feed}{warmup}"
+
+
+def _price(price: float) -> str:
+    if not price:
+        return "no price yet"
+    return f"{price:g}" if price < 1000 else f"{price:,.1f}"
 
 
 def clock(ms: int) -> str:
