@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from bus.messages import RejectReason, TradeClosed
+from bus.messages import RejectReason, StopReason, TradeClosed
 from services.report.chart_data import chart_data
 from services.report.equity import equity_curve
 from services.report.equity_svg import equity_svg
@@ -19,6 +19,7 @@ from services.report.run import Run
 from services.report.sections_html import costs, headline, session, settings, statistics
 from services.report.summary import STOP_WORDS, iso, starting_balance, verdict
 from services.report.tables_html import Cell, Row, table
+from services.report.timeline import has_own_clock
 from services.report.trades_csv import plain
 from services.report.words import clock
 
@@ -47,7 +48,7 @@ MARKET = """<h2 id="market">Market and trades</h2>
 <span class="faint" id="zoom-hint" hidden>double click: all</span>
 <span class="key faint"><span>&#9650; long &#9660; short</span><span>&#9679; exit</span>
 <span>dashed: <span class="bad">stop</span>, <span class="good">target</span></span></span></div>
-<p class="readout" id="readout">Drag to zoom; click a trade in the table to see it here.</p>
+<p class="readout" id="readout"><span class="mouse">Drag to zoom.</span><span class="touch">Pinch to zoom, drag to move.</span></p>
 <div class="chart" id="price"></div>
 <p class="label">equity</p><div class="chart" id="equity"></div>
 <p class="label">drawdown</p><div class="chart" id="fall"></div>
@@ -99,15 +100,25 @@ def _unbreakable(data: str) -> str:
 def _head(run: Run, figures: Mapping[str, Any], name: str) -> str:
     end = run.end
     tone = "good" if end.reason.exit_code == 0 else "bad"
-    detail = " ".join(end.detail.split()).removesuffix(".")
+    is_known = end.reason is StopReason.DURATION  # its detail says the same again
+    detail = "" if is_known else " ".join(end.detail.split()).removesuffix(".")
     why = STOP_WORDS[end.reason].removesuffix(".") + (f" ({detail})." if detail else ".")
     return (
         f"<h1>{escape(name)}</h1>\n"
         f'<p class="faint">Run {escape(run.run_id)}, source {escape(str(figures["source"]))}, '
-        f"{escape(clock(figures['started_at']) or 'unknown start')} to {escape(clock(figures['ended_at']))} UTC</p>\n"
+        f"{escape(clock(figures['started_at']) or 'unknown start')} to {escape(clock(figures['ended_at']))} UTC"
+        f"{_market_clock(run)}</p>\n"
         f'<p class="verdict">{escape(verdict(figures))}</p>\n'
         f'<p><span class="badge {tone}">{escape(end.reason.value)}</span>{escape(why)}</p>\n'
     )
+
+
+def _market_clock(run: Run) -> str:
+    """When it was in the market, where that is not when it was on the wall."""
+    if not has_own_clock(run):
+        return ""
+    begin, end = (clock(iso(ts)) for ts in (run.facts.first_ts, run.facts.last_ts))
+    return f"<br>On the market's own clock, as below: {begin} to {end} UTC"
 
 
 def _trust(figures: Mapping[str, Any]) -> str:
@@ -163,7 +174,7 @@ def _trades(trades: Sequence[TradeClosed]) -> str:
     left_out = f", the last {MOST_TRADES:,} of them here, all in trades.csv" if len(latest) < len(trades) else ""
     rows = [Row(_trade_cells(trade), trade.trade_id) for trade in latest]
     shown = table(_TRADE_HEAD, rows, sortable=True, tall=True)
-    return f'<h2>Trades <small class="faint">{len(trades):,}{left_out}</small></h2>{shown}\n'
+    return f'<h2>Trades <small class="faint">{len(trades):,}{left_out}; a click shows one in the chart</small></h2>{shown}\n'
 
 
 def _trade_cells(trade: TradeClosed) -> list[Cell]:
@@ -176,9 +187,9 @@ def _trade_cells(trade: TradeClosed) -> list[Cell]:
         Cell(f"{trade.pnl:+,.2f}", money, float(trade.pnl)),
         Cell(f"{trade.r:+.2f}", money, float(trade.r)),
         Cell(trade.exit_reason.value),
-        Cell(clock(iso(trade.entry_ts))),
+        _moment(trade.entry_ts),
         _number(plain(trade.entry_price), float(trade.entry_price)),
-        Cell(clock(iso(trade.exit_ts))),
+        _moment(trade.exit_ts),
         _number(plain(trade.exit_price), float(trade.exit_price)),
         _number(f"{held:,.1f}", held),
         _number(plain(trade.qty), float(trade.qty)),
@@ -186,6 +197,11 @@ def _trade_cells(trade: TradeClosed) -> list[Cell]:
         _number(str(trade.latency_ms), trade.latency_ms),
         _number(f"{trade.equity:,.2f}", float(trade.equity)),
     ]
+
+
+def _moment(ts_ms: int) -> Cell:
+    """Month, day and time: the year stands on top of the page."""
+    return Cell(clock(iso(ts_ms)).partition("-")[2], "", ts_ms)
 
 
 def _number(text: str, value: float) -> Cell:
@@ -213,7 +229,7 @@ def _rejections(figures: Mapping[str, Any]) -> str:
     ]
     if not rows:
         return ""
-    return f"<h2>Signals without a fill</h2>{table(('reason', '+orders', ''), rows, sortable=True)}\n"
+    return f"<h2>Signals without a fill</h2>{table(('reason', '+orders', ''), rows, sortable=True, stack=True)}\n"
 
 
 def _incidents(incidents: Sequence[Mapping[str, Any]]) -> str:
@@ -227,4 +243,4 @@ def _incidents(incidents: Sequence[Mapping[str, Any]]) -> str:
         when = clock(iso(at)) if isinstance(at, int) else clock(str(at))
         service, event = (Cell(str(incident.get(key, ""))) for key in ("service", "event"))
         rows.append([Cell(when), service, event, Cell(str(incident.get("message") or rest), "words")])
-    return f"<h2>Incidents</h2>{table(('UTC', 'service', 'event', ''), rows, sortable=True)}\n"
+    return f"<h2>Incidents</h2>{table(('UTC', 'service', 'event', ''), rows, sortable=True, stack=True)}\n"

@@ -66,7 +66,7 @@ def costs(figures: Mapping[str, Any]) -> str:
 def statistics(figures: Mapping[str, Any]) -> str:
     """All figures; where there is none, the reason."""
     rows = [[Cell(name), Cell(value, "number"), Cell(told, "words faint")] for name, value, told in _figures(figures)]
-    return f"<h2>Statistics</h2>{table(('figure', '+value', ''), rows)}\n"
+    return f"<h2>Statistics</h2>{table(('figure', '+value', ''), rows, stack=True)}\n"
 
 
 def _figures(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -26,7 +26,12 @@ class Row:
 
 
 def table(
-    head: Sequence[str], rows: Iterable[Sequence[Cell] | Row], *, sortable: bool = False, tall: bool = False
+    head: Sequence[str],
+    rows: Iterable[Sequence[Cell] | Row],
+    *,
+    sortable: bool = False,
+    tall: bool = False,
+    stack: bool = False,
 ) -> str:
     """A table that scrolls sideways on a narrow screen.
 
@@ -35,11 +40,13 @@ def table(
         rows: The rows.
         sortable: A click on a title sorts.
         tall: It also scrolls up and down, under its head.
+        stack: On a narrow screen a row's words stand below its other cells.
     """
     columns = "".join(_th(title, sortable=sortable) for title in head)
     body = "".join(_tr(row if isinstance(row, Row) else Row(row)) for row in rows)
     top = f"<thead><tr>{columns}</tr></thead>" if head else ""
-    kind = ' class="sortable"' if sortable else ""
+    kinds = " ".join(name for name, wanted in (("sortable", sortable), ("stack", stack)) if wanted)
+    kind = f' class="{kinds}"' if kinds else ""
     return f'<div class="scroll{" tall" if tall else ""}"><table{kind}>{top}<tbody>{body}</tbody></table></div>'
 
 

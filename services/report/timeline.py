@@ -80,13 +80,17 @@ def _late(run: Run) -> Iterator[Spell]:
 
 def _market_ms(run: Run, wall: object) -> int | None:
     """Reckon the market's time of a wall time; None when either is not known."""
-    at, started = unix_ms(wall), unix_ms(run.started_at)
-    facts = run.facts
+    at, started, facts = unix_ms(wall), unix_ms(run.started_at), run.facts
     if at is None or started is None or not facts.first_ts:
         return None
-    ahead = facts.first_ts - started
-    shifted = at if abs(ahead) < _NEAR_MS else at + ahead
+    shifted = at + facts.first_ts - started if has_own_clock(run) else at
     return min(max(shifted, facts.first_ts), facts.last_ts)
+
+
+def has_own_clock(run: Run) -> bool:
+    """Whether the market's time is another than the wall's, as far as is known: a simulated or replayed one."""
+    started, first = unix_ms(run.started_at), run.facts.first_ts
+    return started is not None and bool(first) and abs(first - started) >= _NEAR_MS
 
 
 def unix_ms(iso: object) -> int | None:

@@ -114,6 +114,12 @@ def test_secrets_stay_out() -> None:
     assert "secret" not in html(full())
 
 
+def test_a_market_with_a_clock_of_its_own_is_told() -> None:
+    words = "On the market's own clock"
+    assert words not in html(full())
+    assert words in html(run(first_ts=START - 86_400_000, last_ts=START))
+
+
 def test_it_says_why_the_session_ended_and_what_came_out() -> None:
     text = html(run([closed("30", equity="10030")], reason=StopReason.CIRCUIT_BREAKER, detail="5 losses in a row"))
     assert f"{STOP_WORDS[StopReason.CIRCUIT_BREAKER].removesuffix('.')} (5 losses in a row)." in text

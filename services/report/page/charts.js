@@ -273,8 +273,9 @@
   function timeChart(id, height, data, series, extra) {
     const holder = box(id);
     holder.replaceChildren();
+    const isBare = !extra.axes[0].show; // a label at the lower edge needs room of its own
     const options = {
-      width: holder.clientWidth, height, tzDate: utc, legend: { show: false }, padding: [8, 26, 0, 0],
+      width: holder.clientWidth, height, tzDate: utc, legend: { show: false }, padding: [8, 26, isBare ? 8 : 0, 0],
       cursor: { sync: { key: sync.key, scales: ["x", null] }, drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
       series: [{}, ...series],
       ...extra,
