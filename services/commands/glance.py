@@ -36,6 +36,7 @@ def glance(session: Session) -> dict[str, Any]:
         "halted": beat.get("halted"),
         "counts": beat.get("counts"),
         "data_age": beat.get("data_age"),
+        "market_ts": beat.get("market_ts"),
         "feed": beat.get("feed"),
         "warmup_missing": beat.get("warmup_missing"),
         "warm_at": iso(beat["warm_at_ms"]) if beat.get("warm_at_ms") else None,

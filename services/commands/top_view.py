@@ -163,14 +163,7 @@ def _equity(seen: Mapping[str, Any]) -> Text:
 
 def _services(look: Look) -> list[Text]:
     lines = [Text(f"{'service':<10}{'state':<10}{'pid':>8}{'beat':>8}{'restarts':>10}  rate", "dim")]
-    counts, rates = look.seen.get("counts") or {}, look.rates or {}
-    # feed and broker tell of themselves once a second, not at the same moment
-    behind = max(0, counts.get("last_seq", 0) - counts.get("worked_seq", 0))
-    pace = f"{behind} behind" if behind > 10 + 2 * rates.get("ticks", 0.0) else "keeps up"
-    told = {
-        "feed": f"{rates.get('ticks', 0.0):.0f} ticks/s, {counts.get('reconnects', 0)} reconnects",
-        "broker": f"{rates.get('worked_seq', 0.0):.0f} events/s, {pace}",
-    }
+    told = paces(look)
     for name, service in look.seen["services"].items():
         age = "-" if service["age"] is None else f"{service['age']:.1f} s"
         line = Text(f"{name:<10}").append(f"{service['state']:<10}", _STATES.get(service["state"], "default"))
@@ -178,6 +171,18 @@ def _services(look: Look) -> list[Text]:
         line.append(f"{service['restarts']:>10}", "yellow" if service["restarts"] else "default")
         lines.append(line.append(f"  {told.get(name, '')}"))
     return lines
+
+
+def paces(look: Look) -> dict[str, str]:
+    """How fast services work and whether they keep up, in words, by service."""
+    counts, rates = look.seen.get("counts") or {}, look.rates or {}
+    # feed and broker tell of themselves once a second, not at the same moment
+    behind = max(0, counts.get("last_seq", 0) - counts.get("worked_seq", 0))
+    pace = f"{behind} behind" if behind > 10 + 2 * rates.get("ticks", 0.0) else "keeps up"
+    return {
+        "feed": f"{rates.get('ticks', 0.0):.0f} ticks/s, {counts.get('reconnects', 0)} reconnects",
+        "broker": f"{rates.get('worked_seq', 0.0):.0f} events/s, {pace}",
+    }
 
 
 def _event(line: LogLine) -> Text:

@@ -11,6 +11,8 @@
     return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
   };
 
+  const stamp = (ms) => `${new Date(ms).toISOString().replace("T", " ").slice(0, 19)} UTC`;
+
   function say(words, tone) {
     box("state").textContent = words;
     box("state").className = `badge ${tone}`;
@@ -45,38 +47,38 @@
     box("now").replaceChildren(...cards);
   }
 
-  function showServices(services) {
+  function showServices(services, paces) {
     box("services").replaceChildren(...Object.entries(services).map(([name, service]) => {
       const row = document.createElement("tr");
       row.append(element("td", name), element("td", service.state, service.state === "RUNNING" ? "good" : "bad"),
         element("td", service.pid ?? "-", "number"), element("td", service.age === null ? "-" : `${service.age.toFixed(1)} s`, "number"),
-        element("td", service.restarts, "number"));
+        element("td", service.restarts, "number"), element("td", paces[name] ?? "", "faint"));
       return row;
     }));
   }
 
-  const shown = new Set();
+  let shown = new Set(); // of the lines that came last: each time the newest hundred come
   function showLog(lines) {
     const log = box("log"), isAtEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 5;
-    for (const line of lines) {
-      const key = `${line.ts} ${line.service} ${line.event} ${line.message}`;
-      if (shown.has(key)) continue;
-      shown.add(key);
+    const keys = lines.map((line) => `${line.ts} ${line.service} ${line.event} ${line.message}`);
+    for (const [index, line] of lines.entries()) {
+      if (shown.has(keys[index])) continue;
       log.append(element("p", `${line.ts.slice(11, 19)} ${line.service} ${line.event} ${line.message}`, line.level));
     }
+    shown = new Set(keys);
     while (log.children.length > 500) log.firstChild.remove();
     if (isAtEnd) log.scrollTop = log.scrollHeight;
   }
 
   const events = new EventSource(`events?token=${encodeURIComponent(token)}`);
   events.addEventListener("look", (event) => {
-    const { seen, lines } = JSON.parse(event.data);
+    const { seen, paces, lines } = JSON.parse(event.data);
     say(seen.stopping ? `stopping: ${seen.stopping}` : "live", seen.stopping ? "bad" : "good");
     box("countdown").hidden = seen.remaining === null;
     box("countdown").value = seen.remaining === null ? 0 : seen.elapsed / ((seen.elapsed + seen.remaining) || 1);
-    box("clock").textContent = `${clock(seen.elapsed)} elapsed, ${seen.remaining === null ? "no end" : `${clock(seen.remaining)} left`}`;
+    box("clock").textContent = `${clock(seen.elapsed)} elapsed, ${seen.remaining === null ? "no end" : `${clock(seen.remaining)} left`}${seen.market_ts ? `, market time ${stamp(seen.market_ts)}` : ""}`;
     showNow(seen);
-    showServices(seen.services);
+    showServices(seen.services, paces);
     showLog(lines);
   });
   events.addEventListener("run", (event) => {

@@ -32,7 +32,7 @@ def page(title: str) -> tuple[str, str]:
         '<dl class="figures" id="now"></dl>\n<div id="cards"></div>\n'
         f"{MARKET}"
         '<div class="two"><section><h2>Services</h2><div class="scroll"><table><thead><tr><th>service</th><th>state</th>'
-        '<th class="number">pid</th><th class="number">beat</th><th class="number">restarts</th></tr></thead>'
+        '<th class="number">pid</th><th class="number">beat</th><th class="number">restarts</th><th>rate</th></tr></thead>'
         '<tbody id="services"></tbody></table></div></section>\n'
         '<section><h2>Log</h2><div class="scroll log" id="log" tabindex="0"></div></section></div>\n'
         '<dialog id="sure"><p>Stop the session and close its position?</p><div class="bar">'

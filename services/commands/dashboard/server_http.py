@@ -25,6 +25,7 @@ from starlette.routing import Route
 from services.clock import monotonic_ms
 from services.commands.dashboard.page_html import page
 from services.commands.top import Watch
+from services.commands.top_view import paces
 from services.report.build import read_run
 from services.report.chart_data import chart_data
 from services.report.sections_html import headline
@@ -34,6 +35,8 @@ from services.session.state import Session, ask_to_stop, read_stop
 HOST = "127.0.0.1"
 LOOK_EVERY_SEC = 0.5
 DRAW_EVERY_MS = 2_000
+SPARE = 10
+"""Drawing a long session takes its time: at most one part in so many is spent on it."""
 LEAVE_AFTER_SEC = 3.0
 _COMMON = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
 
@@ -99,11 +102,13 @@ class Dashboard:
         while await run_in_threadpool(self._is_running, self._session):
             look = await run_in_threadpool(watch.look)
             seen = look.seen
-            yield _event("look", {"seen": seen, "lines": [asdict(line) for line in look.events[-100:]]})
+            lines = [asdict(line) for line in look.events[-100:]]
+            yield _event("look", {"seen": seen, "paces": paces(look), "lines": lines})
             state = (seen["candle_idx"], (seen["counts"] or {}).get("trades"))
             if state != drawn and monotonic_ms() >= next_draw_ms:
-                drawn, next_draw_ms = state, monotonic_ms() + DRAW_EVERY_MS
+                drawn, began_ms = state, monotonic_ms()
                 yield _event("run", await run_in_threadpool(self._draw))
+                next_draw_ms = monotonic_ms() + max(DRAW_EVERY_MS, SPARE * (monotonic_ms() - began_ms))
             await anyio.sleep(LOOK_EVERY_SEC)
         stop = read_stop(self._session)
         yield _event("end", {"words": f"ended: {stop.reason.value if stop else 'unknown'}"})
