@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := LAP_DURATION=1 LAP_SEED=0 LAP_INTERVAL=1s LAP_STRATEGY_PARAMS=fast=3,slow=8 \
 	LAP_MIN_TRADE_INTERVAL_SEC=3 LAP_STOP_BPS=12 LAP_TP_R=3 LAP_MAX_CONSECUTIVE_LOSSES=50
 
-.PHONY: help demo run test chaos bench-recovery bench-feed fuzz compressed-day parity gates format lock clean pictures
+.PHONY: help demo run test chaos bench-recovery bench-feed fuzz compressed-day parity gates format lock clean pictures pages docs
 
 help:
 	@echo "make demo   a one-minute session against the simulated exchange"
@@ -22,6 +22,8 @@ help:
 	@echo "make compressed-day  a day of the exchange in seven minutes, a fault every ten minutes of it"
 	@echo "make parity candle mode against backtesting.py, trade by trade"
 	@echo "make pictures  the pictures of the documents, from a real demo session"
+	@echo "make pages  the parts of the documents that the program writes: settings, commands"
+	@echo "make docs   the site of the documents, into site/"
 	@echo "make gates  ruff, mypy, import contracts"
 	@echo "make format let ruff format the code"
 	@echo "make lock   write the installed versions to requirements.lock"
@@ -68,6 +70,18 @@ parity: .venv-parity/.ready
 pictures: .venv/.ready
 	PYTHONPATH=tests $(BIN)/python bench/pictures.py
 
+pages: .venv/.ready
+	$(BIN)/python tests/pages.py
+
+.venv-docs/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-docs/bin/python -m pip install --quiet --group docs
+	touch $@
+
+docs: pages .venv-docs/.ready
+	.venv-docs/bin/mkdocs build --strict
+
 gates: .venv/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -82,4 +96,4 @@ lock: .venv/.ready
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 
 clean:
-	rm -rf .venv .venv-parity dist build runs logs .lap
+	rm -rf .venv .venv-parity .venv-docs site dist build runs logs .lap

@@ -18,13 +18,15 @@ from services.supervision.supervisor import Supervisor
 
 ROLE_TIMEOUT_MS = 3_000
 """How long a role's lock may be held by one that is just leaving."""
-_OPTIONS = {
+OPTIONS = {
     "source": ("S", "bitunix (default), demo, mock or replay"),
     "symbol": ("S", "the contract, such as BTCUSDT"),
     "interval": ("I", "candle length: 1s 5s 15s 1m 3m 5m 15m 30m 1h 4h 1d"),
     "duration": ("MIN", "minutes of wall time, or inf"),
     "seed": ("N", "the seed of every draw"),
 }
+"""Settings with an option of their own: what it takes, and help."""
+ANY_OPTION = ("NAME=VALUE", "any setting; may be repeated")
 
 
 def main(command: str, words: Sequence[str]) -> int:
@@ -59,11 +61,12 @@ def parse_options(command: str, words: Sequence[str]) -> dict[str, str]:
         description=f"Start {what}. Options go over environment (LAP_<NAME>), .env and lap.toml.",
         epilog="See 'lap check' for every setting, its value and where it comes from.",
     )
-    for name, (metavar, text) in _OPTIONS.items():
+    for name, (metavar, text) in OPTIONS.items():
         parser.add_argument(f"--{name}", metavar=metavar, help=text)
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting; may be repeated")
+    metavar, text = ANY_OPTION
+    parser.add_argument("--set", action="append", default=[], metavar=metavar, help=text)
     given = vars(parser.parse_args(words))
-    options = {name: given[name] for name in _OPTIONS if given[name] is not None}
+    options = {name: given[name] for name in OPTIONS if given[name] is not None}
     for item in given["set"]:
         name, equals, value = item.partition("=")
         if not equals:

@@ -2,17 +2,21 @@
 
 import re
 import sqlite3
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pages import DOCUMENTS, ROOT, renewed
 
-from bus.messages import ExitReason, RejectReason
+from bus.messages import ExitReason, RejectReason, StopReason
 from services.broker.schema_sqlite import TABLES
+from services.commands.reference import commands, options_of
 from services.exchange.faults import KINDS, parse_faults
 from services.settings.model import Settings
 from services.settings.texts import shown
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 EXECUTION = (DOCS / "execution.md").read_text(encoding="utf-8")
 JOURNAL = (DOCS / "journal.md").read_text(encoding="utf-8")
 REHEARSE = (DOCS / "rehearse.md").read_text(encoding="utf-8")
@@ -68,3 +72,62 @@ def test_every_query_works_on_the_journals_layout(query: str) -> None:
     connection.executescript(TABLES)
     connection.execute(query)
     connection.close()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_what_the_program_writes_into_a_document_is_not_old(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert renewed(text) == text, "make pages"
+
+
+def pages_in(nav: object) -> Iterator[str]:
+    """The pages that a navigation leads to."""
+    match nav:
+        case str():
+            yield nav
+        case list():
+            for part in nav:
+                yield from pages_in(part)
+        case dict():
+            for part in nav.values():
+                yield from pages_in(part)
+
+
+def test_the_navigation_of_the_site_leads_to_every_page_once() -> None:
+    site = pytest.importorskip("yaml").safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert sorted(pages_in(site["nav"])) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+
+
+def blocks(language: str) -> list[str]:
+    """All blocks of code in a language."""
+    pattern = re.compile(rf"^```{language}\b.*?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return [found for document in DOCUMENTS for found in pattern.findall(document.read_text(encoding="utf-8"))]
+
+
+def test_examples_in_python_and_toml_can_be_read() -> None:
+    for code in blocks("python"):
+        compile(code, "example", "exec")
+    for text in blocks("toml"):
+        assert tomllib.loads(text).keys() <= Settings.model_fields.keys()
+
+
+TYPED = sorted(
+    {
+        " ".join(line.split())
+        for block in blocks("console")
+        for line in re.findall(r"^\$ (?:\w+=\S+ )*(lap [^#;|&\n\\]*(?:\\\n[^#;|&\n\\]*)*)", block, re.MULTILINE)
+    }
+)
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_what_is_to_be_typed_is_a_command_with_its_options(line: str) -> None:
+    _, name, *words = line.replace("\\", "").split()
+    assert name in commands()
+    assert {word.partition("=")[0] for word in words if word.startswith("-")} <= options_of(name)
+
+
+@pytest.mark.parametrize("reason", list(StopReason))
+def test_every_stop_is_on_the_page_of_faults_with_its_code(reason: StopReason) -> None:
+    faults = (DOCS / "faults.md").read_text(encoding="utf-8")
+    assert f"| {reason.exit_code} | `{reason.value}` |" in faults
