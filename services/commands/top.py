@@ -26,6 +26,8 @@ from services.waiting import pause
 
 LOOK_EVERY_MS = 500
 KEPT = 200
+RATED_AFTER_MS = 2_000
+"""The counts are renewed each second: over less than this a rate says nothing."""
 QUESTION = "stop the session, close its position? y: yes, any other key: no"
 _RATED = ("ticks", "worked_seq")
 
@@ -51,10 +53,12 @@ class Watch:
         return Look(seen, list(self._prices), self._rates(), list(self._events), question, is_plain)
 
     def _rates(self) -> dict[str, float]:
-        if len(self._counted) < 2:
+        if not self._counted:
             return {}
         (begin, before), (end, now) = self._counted[0], self._counted[-1]
-        return {name: (now.get(name, 0) - before.get(name, 0)) * 1000 / max(1, end - begin) for name in _RATED}
+        if end - begin < RATED_AFTER_MS:
+            return {}
+        return {name: (now.get(name, 0) - before.get(name, 0)) * 1000 / (end - begin) for name in _RATED}
 
 
 def top_command(session: Session, is_running: Callable[[Session], bool]) -> int:

@@ -179,10 +179,11 @@ def paces(look: Look) -> dict[str, str]:
     # feed and broker tell of themselves once a second, not at the same moment
     behind = max(0, counts.get("last_seq", 0) - counts.get("worked_seq", 0))
     pace = f"{behind} behind" if behind > 10 + 2 * rates.get("ticks", 0.0) else "keeps up"
-    return {
-        "feed": f"{rates.get('ticks', 0.0):.0f} ticks/s, {counts.get('reconnects', 0)} reconnects",
-        "broker": f"{rates.get('worked_seq', 0.0):.0f} events/s, {pace}",
-    }
+    feed, broker = [f"{counts.get('reconnects', 0)} reconnects"], [pace]
+    if rates:
+        feed.insert(0, f"{rates.get('ticks', 0.0):.0f} ticks/s")
+        broker.insert(0, f"{rates.get('worked_seq', 0.0):.0f} events/s")
+    return {"feed": ", ".join(feed), "broker": ", ".join(broker)}
 
 
 def _event(line: LogLine) -> Text:
