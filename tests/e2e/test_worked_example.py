@@ -9,7 +9,7 @@ import pytest
 from processes import Desk
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "execution.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL))
+FILES = dict(re.findall(r'^```\w+ title="(\S+)"\n(.*?)^```$', DOCUMENT, re.MULTILINE | re.DOTALL))
 ROW = re.compile(r"^\| (\d+\.?\d*) \| ([A-Z_]+) \| (\S+) \| (\S+) \| (\S+) \| (\S+) \|", re.MULTILINE)
 WHAT_IF = ROW.findall(DOCUMENT)
 

@@ -95,7 +95,7 @@ def pages_in(nav: object) -> Iterator[str]:
 
 def test_the_navigation_of_the_site_leads_to_every_page_once() -> None:
     site = pytest.importorskip("yaml").safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
-    assert sorted(pages_in(site["nav"])) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+    assert sorted(pages_in(site["nav"])) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 
 
 def blocks(language: str) -> list[str]:
@@ -131,3 +131,10 @@ def test_what_is_to_be_typed_is_a_command_with_its_options(line: str) -> None:
 def test_every_stop_is_on_the_page_of_faults_with_its_code(reason: StopReason) -> None:
     faults = (DOCS / "faults.md").read_text(encoding="utf-8")
     assert f"| {reason.exit_code} | `{reason.value}` |" in faults
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_block_begins_so_that_every_reader_shows_it_as_one(document: Path) -> None:
+    """A language, and perhaps a title; the site takes anything else for text."""
+    fences = re.findall(r"^```(.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [fence for fence in fences if not re.fullmatch(r'\w+( title="[\w.]+")?', fence)] == []
