@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import websocket
+from processes import FACTOR, eventually
 
 from services.waiting import wait_until
 
@@ -24,7 +25,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars"),
     *("--remote-debugging-port=0", "--remote-allow-origins=*", "--disable-dev-shm-usage"),
 )
-TIMEOUT_SEC = 20.0
+TIMEOUT_SEC = 20.0 * FACTOR
 
 
 def chromium() -> str | None:
@@ -39,7 +40,8 @@ class Page:
     """One page of the browser.
 
     Attributes:
-        complaints: errors and warnings of the console, and exceptions.
+        complaints: errors of the browser, errors and warnings of the page on its console, and exceptions. What the
+            browser only advises (it differs from one to the next) is none.
         requests: every address that was asked for.
     """
 
@@ -78,7 +80,7 @@ class Page:
 
     def wait(self, expression: str, seconds: float = 10) -> None:
         """Wait until an expression holds."""
-        assert wait_until(lambda: bool(self.tell(expression)), int(seconds * 1000)), f"never came: {expression}"
+        eventually(lambda: bool(self.tell(expression)), seconds, expression)
 
     def click(self, selector: str) -> None:
         """Click in the middle of an element, as a mouse does."""
@@ -130,7 +132,7 @@ class Page:
                 self.complaints.append(str(params["exceptionDetails"]))
             case "Runtime.consoleAPICalled" if params["type"] in {"error", "warning", "assert"}:
                 self.complaints.append(str(params["args"]))
-            case "Log.entryAdded" if params["entry"]["level"] in {"error", "warning"}:
+            case "Log.entryAdded" if params["entry"]["level"] == "error":
                 self.complaints.append(str(params["entry"]))
 
 
@@ -152,7 +154,9 @@ def browser(directory: Path) -> Iterator[Page]:
     )
     try:
         found = place / "DevToolsActivePort"
-        assert wait_until(lambda: found.exists() and found.read_text().count("\n") == 1, 20_000), "no browser came up"
+        assert wait_until(lambda: found.exists() and found.read_text().count("\n") == 1, int(TIMEOUT_SEC * 1000)), (
+            "none came up"
+        )
         port, path = found.read_text().splitlines()
         with closing(websocket.create_connection(f"ws://127.0.0.1:{port}{path}", timeout=TIMEOUT_SEC)) as socket:
             yield Page(socket)

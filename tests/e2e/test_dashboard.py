@@ -97,6 +97,8 @@ def test_a_person_sees_the_session_and_can_stop_it(served: Served, tmp_path: Pat
         page.wait("document.querySelectorAll('#log p').length > 3")
         words = page.tell("document.querySelector('#now').innerText")
         assert {"Price", "Equity"} <= set(words.splitlines())
+        page.wait("document.querySelector('#services').innerText.includes('ticks/s')")
+        assert "market time 2025-01-01" in page.tell("document.querySelector('#clock').textContent")
         candles = "document.querySelector('#price canvas').toDataURL().length"
         assert page.tell(candles) > 2_000, "something is drawn"
         page.click("#kill")
