@@ -9,13 +9,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := LAP_DURATION=1 LAP_SEED=0 LAP_INTERVAL=1s LAP_STRATEGY_PARAMS=fast=3,slow=8 \
 	LAP_MIN_TRADE_INTERVAL_SEC=3 LAP_STOP_BPS=12 LAP_TP_R=3 LAP_MAX_CONSECUTIVE_LOSSES=50
 
-.PHONY: help demo run test chaos bench-recovery bench-feed fuzz compressed-day parity gates format lock clean pictures pages docs
+.PHONY: help demo run test chaos bench bench-recovery bench-feed fuzz compressed-day parity gates format lock clean pictures pages docs
 
 help:
 	@echo "make demo   a one-minute session against the simulated exchange"
 	@echo "make run    a session on Bitunix's live public data (honcho start)"
 	@echo "make test   all gates and tests"
 	@echo "make chaos  kills real processes for a quarter of an hour, at every named point and at random"
+	@echo "make bench  every bench, into bench/RESULTS.md (twenty minutes; ONLY=live_start for one of them)"
 	@echo "make bench-recovery  how long restarts and stops take, p50, p99, max"
 	@echo "make bench-feed  a minute of 5,000 trades a second: lag, losses, memory"
 	@echo "make fuzz   a million mangled frames through the feed"
@@ -45,6 +46,9 @@ test: gates
 
 chaos: .venv/.ready
 	$(BIN)/python -m pytest -m chaos
+
+bench: .venv/.ready
+	PYTHONPATH=tests $(BIN)/python bench/all_benches.py $(ONLY)
 
 bench-recovery: .venv/.ready
 	PYTHONPATH=tests $(BIN)/python bench/recovery.py

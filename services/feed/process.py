@@ -280,9 +280,18 @@ def compose(runner: Runner, session: Session) -> FeedShell:
     try:
         recording = Recording(session.run_dir / NAME)
         source = _open_source(runner, session, config, recording.resume())
-        mouth = _RunnerMouth(runner, session.ports["feed_rpc"])
+        return join(runner, session.ports["feed_rpc"], config, recording, source)
     except (SourceError, RecordingError, PortTakenError) as error:
         raise ConfigError(str(error)) from None
+
+
+def join(runner: Runner, port: int, config: FeedConfig, recording: Recording, source: Source) -> FeedShell:
+    """Join a source to recording and bus.
+
+    Raises:
+        PortTakenError: somebody else listens on the request port.
+    """
+    mouth = _RunnerMouth(runner, port)
     feed = FeedShell(mouth, recording, source, FeedRules(config.half_spread_bps, config.max_quote_age_ms))
     runner.listen(mouth.server, feed.hear)
     return feed

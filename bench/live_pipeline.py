@@ -1,0 +1,78 @@
+"""Live pipeline: ticks a second from the feed to the broker, against bare pyzmq with the same messages (`make bench-live`).
+
+Ours is a real session: from the source's first word to the broker's last, everything in between done as always (recorded,
+numbered, published, put in order, worked, journalled). Bare is a publisher and two subscribers with our codec.
+REPEAT=n for other than 5 runs, of which the medians count; TICKS=n for other than 95,000 ticks.
+"""
+
+import os
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psutil
+from bare_zmq import fan_out
+from crashing import own_ports
+from flood_feed import SAID, Flood
+from flood_session import flood_session
+from table import compare, median, row
+
+from bus.messages import SessionClosed
+from services.clock import monotonic_ns
+
+REPEAT = int(os.environ.get("REPEAT", "5"))
+TICKS = int(os.environ.get("TICKS", "95000"))
+STEP_MS = 100
+LOOK_MS = 100
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One flood through a session: ticks a second, ticks lost, and the broker's memory (MB, resident) towards the end."""
+
+    per_second: float
+    lost: int
+    broker_mb: float
+
+
+def passage(ticks: int) -> Passage:
+    """Flood a session."""
+    with flood_session(Flood(ticks, 0, STEP_MS)) as session:
+        words = session.listen("broker", [SessionClosed])
+        broker = psutil.Process(session.desk.service_pid("broker"))
+        broker_mb = 0.0
+        session.go()
+        while not (words.socket.poll(LOOK_MS) and words.receive()):
+            with suppress(psutil.Error):
+                broker_mb = broker.memory_info().rss / 1e6
+        ended_ns = monotonic_ns()
+        said_ns = session.desk.json(SAID)
+        for program in session.desk.programs:
+            program.wait(60)
+        lost = ticks - session.desk.summary()["tick_count"]
+        return Passage(ticks / ((ended_ns - said_ns[0]) / 1e9), lost, broker_mb)
+
+
+def main() -> int:
+    ours: list[Passage] = []
+    encrypted: list[float] = []
+    plain: list[float] = []
+    alone: list[float] = []
+    flood = Flood(TICKS, 0, STEP_MS)
+    for _ in range(REPEAT):
+        ours.append(passage(TICKS))
+        for subscribers, curve, rates in ((2, True, encrypted), (2, False, plain), (1, True, alone)):
+            rate, lost = fan_out(own_ports(), flood, subscribers, curve=curve)
+            assert not lost, f"the bare fan-out lost {lost}"
+            rates.append(rate)
+    middle = median([one.per_second for one in ours])
+    what = f"live pipeline, {TICKS:,} ticks"
+    compare(f"{what}; two bare subscribers, CURVE (to reach: 0.6)", middle, median(encrypted), "ticks/s")
+    compare(f"{what}; two bare subscribers, plain", middle, median(plain), "ticks/s")
+    compare(f"{what}; one bare subscriber, CURVE", middle, median(alone), "ticks/s")
+    row(f"{what}: lost (to reach: 0)", str(sum(one.lost for one in ours)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
