@@ -82,7 +82,7 @@ def main() -> int:
 def _feed_is_alive(session: Session) -> bool:
     """Whether the feed may still write: with a supervisor of its own it ends when it ends."""
     service = read_views(session).get("feed", {}).get("service")
-    return isinstance(service, dict) and Process(service["pid"], service["created"]).is_alive
+    return isinstance(service, dict) and Process(**service).is_alive
 
 
 def _end(session: Session, stop: Stop) -> Mapping[str, Any]:

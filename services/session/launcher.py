@@ -5,6 +5,7 @@ import select
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,26 @@ import psutil
 
 @dataclass(frozen=True)
 class Process:
-    """A process that can not be mistaken for a later one with the same pid."""
+    """A process that can not be mistaken for a later one with the same pid.
+
+    Attributes:
+        pid: its number.
+        created: when it was started, in seconds: on Linux since the boot, elsewhere since the epoch.
+        boot: which boot that was (Linux), else empty.
+    """
 
     pid: int
     created: float
+    boot: str = ""
 
     @property
     def is_alive(self) -> bool:
-        """Whether it is still running (a zombie is not)."""
+        """Whether it is still running (a zombie is not). What can not be looked at, for want of a handle, is."""
         try:
-            process = psutil.Process(self.pid)
-            return abs(process.create_time() - self.created) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
+            now = _look(self.pid)
+        except OSError:
+            return True
+        return now is not None and now.boot == self.boot and abs(now.created - self.created) < 1
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class Launcher:
 
 def launcher_of_dict(data: Mapping[str, Any]) -> Launcher:
     """Return the launcher that `session.json` names."""
-    return Launcher(data["kind"], Process(data["head"]["pid"], data["head"]["created"]))
+    return Launcher(data["kind"], Process(**data["head"]))
 
 
 def this_process() -> Process:
@@ -65,15 +73,44 @@ def this_process() -> Process:
 def identify(pid: int) -> Process:
     """Return the process with a pid; one that is gone was created at 0."""
     try:
-        return Process(pid, psutil.Process(pid).create_time())
-    except psutil.Error:
+        return _look(pid) or Process(pid, 0.0)
+    except OSError:
         return Process(pid, 0.0)
+
+
+def _look(pid: int) -> Process | None:
+    """Return the process that has a pid now; None when there is none, or what is left of it is a zombie.
+
+    Not psutil's time on Linux: that counts from the epoch, by way of the boot's wall time, which moves when the wall
+    clock is set. Every process would be taken for another one then.
+
+    Raises:
+        OSError: it can not be looked at.
+    """
+    try:
+        if sys.platform == "linux":
+            state, *more = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            return None if state in {b"Z", b"X"} else Process(pid, int(more[18]) / _ticks_a_second(), _boot())
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else Process(pid, process.create_time())
+    except (FileNotFoundError, ProcessLookupError, psutil.Error):
+        return None
+
+
+@cache
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+@cache
+def _ticks_a_second() -> int:
+    return os.sysconf("SC_CLK_TCK")
 
 
 def find_launcher() -> Launcher:
     """Return who started this process: the highest honcho among its ancestors, else its parent."""
     parents = psutil.Process().parents()
-    chain = [Process(parent.pid, parent.create_time()) for parent in parents]
+    chain = [identify(parent.pid) for parent in parents]
     honchos = [index for index, parent in enumerate(parents) if _is_honcho(parent)]
     if honchos:
         links = chain[: honchos[-1] + 1]

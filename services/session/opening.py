@@ -97,7 +97,7 @@ def living(session: Session) -> dict[str, Process]:
     for service, view in read_views(session).items():
         for name, key in ((f"{service} (supervisor)", "supervisor"), (service, "service")):
             data = view.get(key)
-            if isinstance(data, dict) and (process := Process(data["pid"], data["created"])).is_alive:
+            if isinstance(data, dict) and (process := Process(**data)).is_alive:
                 found[name] = process
     return found
 

@@ -118,7 +118,7 @@ class Supervisor:
         """Services whose supervisor is gone though the session goes on."""
         views = read_views(self._session)
         held = {name: view["supervisor"] for name, view in views.items() if name not in self._keepers}
-        return [name for name, data in held.items() if not Process(data["pid"], data["created"]).is_alive]
+        return [name for name, data in held.items() if not Process(**data).is_alive]
 
     def _say_stop(self, reason: StopReason, detail: str) -> None:
         stop_session(self._session, reason, self._name, detail)
@@ -184,7 +184,7 @@ class Supervisor:
         if "broker" in self._keepers or FileLock(self._session.state_dir / "broker.lock").is_taken:
             return False
         data = read_views(self._session).get("broker", {}).get("service")
-        return data is None or not Process(data["pid"], data["created"]).is_alive
+        return data is None or not Process(**data).is_alive
 
     def _close_session(self, deadline: int) -> None:
         """Run the closing child: it finishes what a dead broker left, writes the report, says done."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
+import jumping_clock
 import psutil
 import pytest
 from processes import LAP, QUICK, Desk, environment, eventually
@@ -224,33 +226,50 @@ def test_alerts_reach_people(desk: Desk) -> None:
         assert b"secret@" not in path.read_bytes(), path
 
 
-JUMPING_CLOCK = """
-import os, time
-_real, _file = time.time_ns, os.environ["JUMP_FILE"]
-def time_ns():
+def clock_of_its_own(desk: Desk) -> tuple[list[str], Path]:
+    """Return what to start a session with so that it sees another boot time than we, and the file that holds it.
+
+    The kernel tells the boot's wall time, which moves when the clock is set. Where that can not be faked (root on Linux
+    alone can) the session sees the jump in its own clock only.
+    """
+    stat = desk.directory / "stat"
+    words = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /proc/stat && exec "$@"', str(stat)]
     try:
-        return _real() + int(open(_file).read()) * 10**9
-    except (OSError, ValueError):
-        return _real()
-time.time_ns = time_ns
-time.time = lambda: time_ns() / 1e9
-"""
+        stat.write_bytes(Path("/proc/stat").read_bytes())
+        subprocess.run([*words, "true"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return [], stat
+    return words, stat
+
+
+def set_clock(desk: Desk, stat: Path, seconds: int) -> None:
+    (desk.directory / "jump").write_text(str(seconds))
+    if stat.exists():
+        text = stat.read_text()
+        booted_at = int(text.partition("btime ")[2].split()[0])
+        stat.write_text(text.replace(f"btime {booted_at}", f"btime {booted_at + seconds}"))
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600], ids=["forward", "back"])
 def test_a_wall_clock_that_jumps_by_an_hour_changes_nothing(desk: Desk, seconds: int) -> None:
     hook = desk.directory / "hook"
     hook.mkdir()
-    (hook / "sitecustomize.py").write_text(JUMPING_CLOCK)
-    jump = desk.directory / "jump"
-    program = desk.session(PYTHONPATH=str(hook), JUMP_FILE=str(jump), LAP_DURATION="0.25")
+    shutil.copyfile(Path(jumping_clock.__file__), hook / "sitecustomize.py")
+    words, stat = clock_of_its_own(desk)
+    clock = {"PYTHONPATH": str(hook), jumping_clock.FILE: str(desk.directory / "jump")}
+    program = desk.start(*words, LAP, "run", **{**QUICK, **clock, "LAP_DURATION": "0.25"})
     desk.wait_running()
     before = desk.json("logs", "heartbeat.json")["unix_ts"]
-    jump.write_text(str(seconds))
+    set_clock(desk, stat, seconds)
     eventually(lambda: abs(desk.json("logs", "heartbeat.json")["unix_ts"] - before) > 3000, 10, "the clock has jumped")
-    assert program.wait(30) == 0
+    pid = desk.service_pid("strategy")
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: desk.service_pid("strategy") not in {0, pid}, 15, "what comes new is of the same session")
+    seen = subprocess.run([*words, LAP, "status"], cwd=desk.directory, env=environment(clock), check=False)
+    assert seen.returncode == 0
+    assert program.wait(40) == 0
     summary = desk.summary()
-    assert (summary["stop_reason"], summary["restarts"]) == ("duration", 0)
+    assert (summary["stop_reason"], summary["restarts"]) == ("duration", 1)
     assert desk.lap("replay", "latest", "--check").returncode == 0
 
 
