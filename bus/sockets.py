@@ -90,6 +90,8 @@ class Publisher(_Speaker):
     def __init__(self, socket: "zmq.Socket[bytes]", source: str, epoch: int) -> None:
         super().__init__(socket, source, epoch)
         self.subscribed: set[bytes] = set()
+        self.has_newcomer = False
+        """Whether somebody has subscribed since this was last set to false: the moment to say how one is."""
 
     def send(self, message: Message) -> None:
         """Publish a message. Never waits: what a slow listener can not take is dropped for it, a gap it can see."""
@@ -110,6 +112,7 @@ class Publisher(_Speaker):
             frame = parts[0]
             if frame[:1] == b"\x01" and len(parts) == 1:
                 self.subscribed.add(frame[1:])
+                self.has_newcomer = True
             elif frame[:1] == b"\x00" and len(parts) == 1:
                 self.subscribed.discard(frame[1:])
             else:
@@ -228,6 +231,8 @@ class Bus:
     def subscriber(self, port: int, topics: Iterable[type[Message]]) -> Subscriber:
         """Listen to some topics of one publisher; it need not be there yet."""
         socket = self._socket(zmq.SUB)
+        # What a listener still has to say is which topics it wants, to a publisher that is gone: not worth a wait.
+        socket.setsockopt(zmq.LINGER, 0)
         for message in topics:
             socket.setsockopt(zmq.SUBSCRIBE, NAMES[message].encode() + SEPARATOR)
         self._connect(socket, port)
@@ -278,7 +283,7 @@ class Bus:
         socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
         socket.setsockopt(zmq.RECONNECT_IVL, 20)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 200)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 80)
         socket.curve_publickey = self._keys.public
         socket.curve_secretkey = self._keys.secret
         self._sockets.append(socket)

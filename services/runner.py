@@ -236,9 +236,11 @@ class Runner:
                     handler(arrived)
 
     def _beat(self, now_ms: int) -> None:
-        if now_ms < self._next_beat_ms and self.ready == self._told_ready:
+        is_news = self.ready != self._told_ready or self.publisher.has_newcomer
+        if now_ms < self._next_beat_ms and not is_news:
             return
         self._told_ready = self.ready
+        self.publisher.has_newcomer = False
         self._next_beat_ms = now_ms + min(self._beat_every_ms, 1_000)
         log.expect_turn_within(self._stacks_after_s, self._stacks)
         self.publisher.send(Heartbeat(self.service, os.getpid(), boot_ms(), self.ready))
