@@ -5,7 +5,7 @@ It learns candles from the questions alone, so that it and the broker can not di
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from bus.messages import (
     Account,
@@ -23,10 +23,11 @@ from bus.messages import (
 )
 from services.strategy.config import StrategyConfig
 from services.strategy.copies import copied
-from services.strategy.guard import attempt, signals_of
+from services.strategy.guard import decide
 from services.strategy.history import HISTORY_CANDLES, History
-from services.strategy.interface import Context, Strategy
+from services.strategy.interface import Answer, Context, Strategy
 
+E = TypeVar("E")
 POISONED: Final = "the process hung or died in it twice"
 
 
@@ -138,20 +139,20 @@ class StrategyCore:
         self._missing = max(0, self._missing - 1)
         self._history.append(candle)
         context = self._context(candle.close_ms, 0, account)
-        copy = copied(candle)
-        return self._call((candle.open_ms, 0), lambda: signals_of(self._strategy.on_candle(context, copy), context))
+        return self._call((candle.open_ms, 0), self._strategy.on_candle, context, copied(candle))
 
     def _on_tick(self, tick: Tick, account: Account) -> tuple[Signal, ...]:
         context = self._context(tick.ts_ms, tick.seq, account)
-        copy = copied(tick)
-        return self._call((0, tick.seq), lambda: signals_of(self._strategy.on_tick(context, copy), context))
+        return self._call((0, tick.seq), self._strategy.on_tick, context, copied(tick))
 
     def _context(self, ts_ms: int, tick_seq: int, account: Account | None) -> Context:
         copy = None if account is None else copied(account)
         decision = f"{self._name}-{self._known.symbol}-{ts_ms}-{tick_seq}"
         return Context(ts_ms, copy, self._known, self._history, decision, self._seed)
 
-    def _call(self, key: QuestionKey, call: Callable[[], tuple[Signal, ...]]) -> tuple[Signal, ...]:
+    def _call(
+        self, key: QuestionKey, method: Callable[[Context, E], Answer], context: Context, event: E
+    ) -> tuple[Signal, ...]:
         """Call the strategy, unless it must not be; a call that failed, or failed when it was recorded, gives nothing."""
         foretold = self._foretold.get(key)
         if foretold is not None and foretold.is_poison:
@@ -160,7 +161,7 @@ class StrategyCore:
         if not self._attempts.begin(key):
             self.failures.append(StrategyFailed(0, *key, is_poison=True, detail=POISONED))
             return ()
-        outcome = attempt(call)
+        outcome = decide(method, context, event)
         self._attempts.end()
         if foretold is not None:
             self.failures.append(foretold)

@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any, Final, Generic, TypeVar
 
 from bus.messages import Entry, Side, Signal
-from services.strategy.interface import Context
+from services.strategy.interface import Answer, Context
 
 MOST_SIGNALS: Final = 100
 """So many signals one decision may give: a generator without an end is a mistake."""
@@ -21,6 +21,7 @@ MOST_TEXT: Final = 500
 MOST_TRACE: Final = 4_000
 
 T = TypeVar("T")
+E = TypeVar("E")
 
 
 class WrongAnswerError(Exception):
@@ -49,6 +50,11 @@ def attempt(call: Callable[[], T]) -> Outcome[T]:
         return Outcome(call())
     except (Exception, SystemExit) as error:  # noqa: BLE001 - somebody else's code: told, and answered for
         return Outcome(None, _fault_of(error))
+
+
+def decide(method: Callable[[Context, E], Answer], context: Context, event: E) -> Outcome[tuple[Signal, ...]]:
+    """Ask a strategy's method about a candle or a tick, and check what it returns."""
+    return attempt(lambda: signals_of(method(context, event), context))
 
 
 def signals_of(answer: object, context: Context) -> tuple[Signal, ...]:
