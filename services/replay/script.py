@@ -24,6 +24,8 @@ from services.waiting import is_there, read_json
 
 SEED: Final = 0
 """For data files when no seed is set: a replay draws none, so that it comes out the same each time."""
+LATER: Final[Mapping[str, Any]] = {"max_strategy_errors": 20}
+"""Settings that came later than a run which does not have them, as they then were."""
 
 
 class ReplayError(Exception):
@@ -96,7 +98,7 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
             snapshot, carried = journal.load() or {}, json.loads(journal.meta("carried") or "null")
     except (ValueError, KeyError, TypeError, ArithmeticError):
         raise ReplayError(f"{journal_path} is broken: a row in it does not read") from None
-    settings = _overridden(config["settings"], overrides, run_dir)
+    settings = _overridden({**LATER, **config["settings"]}, overrides, run_dir)
     return Script(
         name=str(config.get("run_id") or run_dir.name),
         settings=settings,
