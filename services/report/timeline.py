@@ -22,6 +22,8 @@ _LANE_OF = {
     "data_gap": "lost data",
     "decision_timed_out": "decisions",
     "decision_late": "decisions",
+    "strategy_failed": "decisions",
+    "candle_poisoned": "decisions",
     "entries_halted": "decisions",
     "breaker_tripped": "decisions",
 }

@@ -51,6 +51,7 @@ def reasons(said: list[Message]) -> list[StopReason]:
         (broker(), []),
         (broker(closed=StopReason.KILL), []),
         (broker(closed=StopReason.CIRCUIT_BREAKER), [StopReason.CIRCUIT_BREAKER]),
+        (broker(closed=StopReason.INTERNAL_ERROR), [StopReason.INTERNAL_ERROR]),
         (broker(closed=StopReason.END_OF_DATA), [StopReason.END_OF_DATA]),
         (SessionClosed(1, 1, StopReason.CIRCUIT_BREAKER, D(1), False), [StopReason.CIRCUIT_BREAKER]),
         (SessionClosed(1, 1, StopReason.END_OF_DATA, D(1), False), [StopReason.END_OF_DATA]),

@@ -36,6 +36,8 @@ class DonchianBreakout(Strategy):
             return context.market(Side.FLAT, "below the narrow channel")
         if context.side is Side.SHORT and close > max(highs[-leave:]):
             return context.market(Side.FLAT, "above the narrow channel")
+        if context.side is not Side.FLAT:
+            return None
         if close > max(highs[-enter:]):
             return context.market(Side.LONG, "above the channel")
         return context.market(Side.SHORT, "below the channel") if close < min(lows[-enter:]) else None

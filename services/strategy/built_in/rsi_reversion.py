@@ -37,8 +37,9 @@ class RsiReversion(Strategy):
         if len(self._rsi) < self.warmup or not candle.complete:
             return None
         before, now, levels = self._rsi[-2], self._rsi[-1], self.params
-        if context.side is not Side.FLAT and (now - levels.middle) * context.side.sign >= 0:
-            return context.market(Side.FLAT, "back at the middle")
+        if context.side is not Side.FLAT:
+            is_over = (now - levels.middle) * context.side.sign >= 0
+            return context.market(Side.FLAT, "back at the middle") if is_over else None
         if before < levels.low <= now:
             return context.market(Side.LONG, "no longer oversold")
         return context.market(Side.SHORT, "no longer overbought") if before > levels.high >= now else None

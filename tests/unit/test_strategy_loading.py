@@ -1,0 +1,105 @@
+"""Strategies by name: of the working directory, of plug-ins; what can not be loaded is told in a sentence."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.commands.strategies import NewStrategyError, new_strategy, strategy_lines
+from services.strategy.interface import StrategyError
+from services.strategy.loading import load_strategy
+
+PLUGIN = '''
+"""A plug-in's strategy."""
+
+from services.strategy.interface import Strategy
+
+
+class Plugged(Strategy):
+    """Does nothing, from elsewhere."""
+
+    def on_candle(self, context, candle):
+        return None
+'''
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package that is installed beside this one, and one that is broken."""
+    site = tmp_path / "site"
+    info = site / "plugged-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
+    entries = "plugged = plugged_strategies:Plugged\ntorn = plugged_strategies:Missing"
+    (info / "entry_points.txt").write_text(f"[laptop_agents.strategies]\n{entries}\n")
+    (site / "plugged_strategies.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(site))
+    yield tmp_path
+    sys.modules.pop("plugged_strategies", None)
+
+
+def test_a_plug_in_is_named_by_its_entry_point(installed: Path) -> None:
+    assert type(load_strategy("plugged", {}, installed)).__name__ == "Plugged"
+    text = "\n".join(strategy_lines(installed))
+    assert "plugged  (plugged_strategies:Plugged (plug-in))" in text
+    assert "can not be loaded: module plugged_strategies has no class Missing" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("import nowhere_at_all", "No module named 'nowhere_at_all'"),
+        ("class Mine(", "SyntaxError"),
+        ("raise RuntimeError('not today')", "RuntimeError: not today"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("class Mine: pass", "is no strategy: write 'class Mine"),
+        ("Mine = 5", "is no class"),
+        ("Yours = 5", "has no class Mine"),
+        ("@@class Mine(Strategy): pass", "has no method on_candle"),
+        ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n warmup = 2.5", "warmup of strategy"),
+        (
+            "@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n def __init__(self): pass",
+            "can not be made: TypeE",
+        ),
+        (
+            "@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n params: Nowhere",
+            "name 'Nowhere' is not defined",
+        ),
+        ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n params: int", "must be a class with @dataclass"),
+    ],
+)
+def test_what_can_not_be_loaded_is_told_in_a_sentence(
+    text: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one_of_mine.py").write_text(text.replace("@@", "from services.strategy.interface import Strategy\n"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("one_of_mine", None)
+    with pytest.raises(StrategyError) as refusal:
+        load_strategy("one_of_mine:Mine", {}, tmp_path)
+    assert says in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["My_Idea", "my-idea", "class", "5ive", "_idea", "test_idea", "", "../idea"])
+def test_a_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NewStrategyError, match="NAME must be a Python name in lower case"):
+        new_strategy(name, tmp_path)
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    (tmp_path / "test_idea.py").write_text("mine")
+    with pytest.raises(NewStrategyError, match=r"test_idea\.py is there already"):
+        new_strategy("idea", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["test_idea.py"]
+
+
+def test_indicators_are_not_imported_by_a_strategy_that_has_none() -> None:
+    code = (
+        "import sys, services.strategy.process\nfrom pathlib import Path\n"
+        "from services.strategy.loading import load_strategy\nload_strategy('sma_cross', {}, Path('.'))\n"
+        "print(*(name for name in sys.modules if name.startswith(('talipp', 'pydantic', 'typer', 'numpy'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.strip() == ""
