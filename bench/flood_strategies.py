@@ -1,16 +1,11 @@
 """The strategy of the latency bench: a signal on every candle."""
 
-from collections.abc import Iterable
-
-from bus.messages import Candle, Side, Signal
-from services.strategy.interface import Context
+from services.strategy.interface import Answer, Candle, Context, Side, Strategy
 
 
-class Always:
+class Always(Strategy):
     """Wants in on every candle, so that every candle has an answer that the broker acknowledges."""
 
-    warmup = 0
-
-    def on_candle(self, context: Context, candle: Candle) -> Iterable[Signal]:
+    def on_candle(self, context: Context, candle: Candle) -> Answer:
         """Return one signal."""
-        return (context.market(Side.LONG),)
+        return context.market(Side.LONG)

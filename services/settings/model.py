@@ -180,7 +180,7 @@ class Settings(BaseSettings):
         default=10, description="minutes of the session's wall time, > 0; `inf` runs until stopped"
     )
     strategy: Annotated[Any, AfterValidator(_strategy)] = Field(
-        default="sma_cross", description="a built-in name or `package.module:Class`"
+        default="sma_cross", description="a name of `lap strategies`, or `package.module:Class`"
     )
     strategy_params: Annotated[Any, AfterValidator(_params)] = Field(
         default={},

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import LATENCY, MINUTE, T0, Bench, signal
+from builders import LATENCY, MINUTE, T0, Bench, candle, config, quote, signal, stream, trade
 
 from bus.messages import (
     BreakerTripped,
     Decide,
+    Decision,
     DecisionTaken,
     DecisionTimedOut,
     EntriesHalted,
@@ -20,6 +21,7 @@ from bus.messages import (
     SessionClosed,
     Side,
     StopReason,
+    StrategyFailed,
 )
 from services.broker.core import BrokerCore
 from services.broker.errors import JournalError
@@ -174,6 +176,10 @@ def test_facts_come_back_in_the_order_of_happening(journal: Journal) -> None:
         EntriesHalted(4, False, "back"),
         EntriesHalted(4, True, "gone"),
         DecisionTaken(4, T0, (signal(LONG),), late=True),
+        DecisionTimedOut(4, 0, 5),
+        DecisionTaken(4, 0, (signal(LONG),), late=True, tick_seq=5),
+        StrategyFailed(4, T0, 0, False, "ValueError: no", "Traceback"),
+        StrategyFailed(4, 0, 5, True, "died of it twice"),
     ]
     bench.said += facts
     bench.quote(IN + 1, 99)
@@ -198,6 +204,38 @@ def test_earlier_questions_come_back_page_by_page(journal: Journal) -> None:
     asked = bench.of(Decide)
     assert journal.questions_after(0, 2) == asked[:2]
     assert journal.questions_after(asked[1].seq, 10) == asked[2:]
+
+
+def test_questions_about_ticks_are_kept_beside_those_about_candles(journal: Journal, path: Path) -> None:
+    core = BrokerCore(config(), on_ticks=True)
+    core.handle(stream("tick"), 0)
+    said: list[Message] = []
+    for event in (quote(1, 0, 100), candle(2, 0), quote(3, MINUTE, 100), trade(4, MINUTE, 100)):
+        said += core.handle(event, 0)
+        while isinstance(asked := said[-1], Decide):
+            signals = (signal(LONG, at=0),) if asked.seq == 1 else ()
+            said += core.handle(Decision(asked.open_ms, signals, asked.key[1]), 0)
+            if not core.waiting:
+                break
+    journal.record(said, core.snapshot())
+    asked_about = [one for one in said if isinstance(one, Decide)]
+    assert [one.seq for one in asked_about] == [1, 2, 3, 4]
+    assert journal.questions_after(0, 10) == asked_about
+    assert journal.questions_after(1, 2) == asked_about[1:3]
+    assert journal.answers() == {(0, 1): (signal(LONG, at=0),), (T0, 0): (), (0, 3): (), (0, 4): ()}
+    assert rows(path, "SELECT open_ms FROM decisions") == [(T0,)]
+
+
+def test_a_journal_from_before_there_were_ticks_is_read_and_not_written(path: Path) -> None:
+    with Journal(path) as journal:
+        write_down(journal, a_round_trip())
+        answers = journal.answers()
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript("DROP TABLE tick_decisions; PRAGMA user_version = 1")
+    with Journal(path, read_only=True) as journal:
+        assert journal.answers() == answers
+    with pytest.raises(JournalError, match="is of version 1, this program writes 2"):
+        Journal(path)
 
 
 def test_used_ids_are_looked_up(journal: Journal) -> None:
