@@ -70,6 +70,11 @@ def forces_the_account(context: Context, candle: Candle) -> Answer:
     return context.market(Side.LONG)
 
 
+def goes_long(context: Context, _: Candle) -> Answer:
+    """Right, to compare with."""
+    return context.market(Side.LONG)
+
+
 def leaks(_: Context, __: Candle) -> Answer:
     HOARD.append(bytearray(64 * 1024 * 1024))
     return None
@@ -85,7 +90,7 @@ WAYS: Mapping[str, Callable[[Context, Candle], Answer]] = {
     for way in (
         *(raises, leaves, kills, hangs, gives_text, gives_a_number_among_signals, never_stops_giving, gives_nan),
         *(signals_in_the_past, signals_for_another_symbol, writes_into_history, changes_the_candle),
-        *(forces_the_account, leaks, reads_the_clock),
+        *(forces_the_account, goes_long, leaks, reads_the_clock),
     )
 }
 

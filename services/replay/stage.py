@@ -58,8 +58,8 @@ class Stage:
         self._bus.subscribe(self._answer, [Decision, StrategyFailed])
         strategy.handle(info, 0)
         self._hear(broker.handle(info, 0))
-        if not self._answers:  # otherwise the facts tell when the broker heard of them
-            for failed in strategy.failures:
+        for failed in strategy.failures:
+            if failed.seq == 0:  # of the others the facts tell when the broker heard of them
                 self._hear(broker.handle(failed, 0))
         for fact in list(self._facts):
             if isinstance(fact, DecisionTimedOut):
@@ -115,6 +115,8 @@ class Stage:
                 recorded = self._answers.get(message.key)
                 if recorded is not None and recorded != message.signals:
                     self.other_answers.append(self._asked_ms)
+            case StrategyFailed() if message.seq > self._broker.last_seq:
+                return []  # the broker heard of it later, and shall now: it is among the facts
             case StrategyFailed() if self._answers and message.key not in self._foretold:
                 self.other_answers.append(message.open_ms or self._asked_ms)
         said = self._broker.handle(message, 0)
