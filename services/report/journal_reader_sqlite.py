@@ -55,6 +55,7 @@ class _Reader:
         money = _Money.of(state) if state else _Money(ending=trades[-1].equity if trades else None)
         rejections = "SELECT reason, count(*) FROM rejections GROUP BY reason ORDER BY count(*) DESC, reason"
         cancelled = "SELECT count(*) FROM orders WHERE status = 'cancelled'"
+        failed = "SELECT count(*) FROM facts WHERE kind = 'strategy_failed'"
         return JournalFacts(
             starting_balance=money.starting,
             ending_balance=money.ending,
@@ -65,6 +66,7 @@ class _Reader:
             orders=list(self._rows("orders", rows.ORDERS, rows.order_of)),
             refusals=list(self._rows("rejections", rows.REFUSALS, rows.refusal_of)),
             unanswered=list(self._rows("decisions", rows.UNANSWERED, lambda row: int(row[0]))),
+            failed=next(self._rows("facts", failed, lambda row: int(row[0])), 0),
             entry_fees_open=money.entry_fees_open,
             open_costs=money.open_costs,
             rejections=dict(self._rows("rejections", rejections, _count)),

@@ -108,13 +108,19 @@ def _care(run: Run) -> Iterator[str]:
         yield f"There was no market data for {stale:,.0f} s in all, while connected."
     if 0 < _incomplete_pct(facts) <= MOST_INCOMPLETE_PCT:
         yield f"Data was lost in {_incomplete(facts):,} of {len(facts.bars):,} candles."
-    if facts.unanswered:
-        yield f"The strategy did not answer in time for {len(facts.unanswered):,} candles."
-    if late := sum(order.late for order in facts.orders):
-        yield f"{late:,} orders came late, after the strategy's time was up."
+    yield from _care_of_decisions(facts)
     for reason, why in (("expired", "were too old when a tick came"), ("halted", "met a halt")):
         if count := facts.rejections.get(reason, 0):
             yield f"{count:,} orders {why}."
+
+
+def _care_of_decisions(facts: JournalFacts) -> Iterator[str]:
+    if facts.unanswered:
+        yield f"The strategy did not answer in time for {len(facts.unanswered):,} candles."
+    if facts.failed:
+        yield f"The strategy failed on {facts.failed:,} candles, which were answered with nothing."
+    if late := sum(order.late for order in facts.orders):
+        yield f"{late:,} orders came late, after the strategy's time was up."
 
 
 def _incomplete(facts: JournalFacts) -> int:

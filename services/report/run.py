@@ -50,8 +50,8 @@ class JournalFacts:
     `first_ts` and `last_ts` are event times in ms, 0 when no event was seen. `rejections` counts refused
     orders by reason, `cancelled` those that ended without a verdict. `open_costs` is what an open position has cost so far,
     fees and funding, `entry_fees_open` its entry fee alone. `bars` are the candles decided on, in the order of
-    time; `unanswered` are the open times of those whose answer did not come in time. `problems` are sentences about what
-    could not be read.
+    time; `unanswered` are the open times of those whose answer did not come in time; on `failed` many the strategy
+    failed. `problems` are sentences about what could not be read.
     """
 
     starting_balance: Decimal | None = None
@@ -65,6 +65,7 @@ class JournalFacts:
     orders: Sequence[AcceptedOrder] = ()
     refusals: Sequence[Refusal] = ()
     unanswered: Sequence[int] = ()
+    failed: int = 0
     rejections: Mapping[str, int] = field(default_factory=dict)
     cancelled: int = 0
     incidents: Sequence[Mapping[str, Any]] = ()

@@ -83,7 +83,7 @@ class Keeper:
         if self.state is State.STOPPING:
             self._be(State.EXITED)
             return None
-        if code == CONFIG_EXIT:
+        if code == CONFIG_EXIT and self.state is State.STARTING:  # later it can only be a strategy's own way to exit
             self._be(State.FATAL)
             return Verdict(True, f"{self.service} refused its settings")
         self._because = f"crashed: exit code {code}"

@@ -23,6 +23,7 @@ from bus.messages import (
     Side,
     Signal,
     StopReason,
+    StrategyFailed,
     StreamInfo,
 )
 from bus.messages import Trade as Print
@@ -112,10 +113,12 @@ def test_the_candles_decided_on_are_read_with_those_told_as_history_and_those_no
         for number, at in enumerate((START, START + SECOND, START + 2 * SECOND), 1)
     ]
     first, second = Decide(START, (candles[0],), account), Decide(START + 2 * SECOND, tuple(candles[1:]), account)
-    write(tmp_path / "journal.db", [first, second, DecisionTimedOut(3, START + 2 * SECOND)])
+    failed = StrategyFailed(2, START, 0, is_poison=False, detail="ValueError: no")
+    write(tmp_path / "journal.db", [first, failed, second, DecisionTimedOut(3, START + 2 * SECOND)])
     facts = read_journal(tmp_path / "journal.db")
     assert facts.bars == [(START + number * SECOND, 100.0, 102.0, 99.0, 101.0, 5.0, number != 1) for number in range(3)]
     assert facts.unanswered == [START + 2 * SECOND]
+    assert facts.failed == 1
     assert facts.equity == [(START + SECOND, 10000.0), (START + 3 * SECOND, 10000.0)]
 
 

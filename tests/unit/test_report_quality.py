@@ -32,6 +32,7 @@ def bars(count: int, lost: int) -> list[Any]:
         ({"feed": {"stale_sec": 12.4}}, Grade.CARE, "no market data for 12 s"),
         ({"bars": bars(20, 2)}, Grade.CARE, "Data was lost in 2 of 20 candles."),
         ({"unanswered": [START]}, Grade.CARE, "did not answer in time for 1 candles"),
+        ({"failed": 2}, Grade.CARE, "failed on 2 candles"),
         ({"orders": [ORDER]}, Grade.CARE, "1 orders came late"),
         ({"rejections": {"expired": 4}}, Grade.CARE, "4 orders were too old"),
         ({"rejections": {"halted": 4, "throttled": 9}}, Grade.CARE, "4 orders met a halt"),
