@@ -6,6 +6,7 @@ A thread does nothing but wait on stdin; what it reads becomes a fact that the l
 import contextlib
 import json
 import os
+import sys
 import threading
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ class Link:
         self._wake = wake
         self._out = os.dup(1)
         os.dup2(2, 1)  # what anybody prints, a strategy for one, is no word for the supervisor
+        sys.stdout = sys.stderr
         if os.name == "posix":
             os.set_blocking(self._out, False)
         threading.Thread(target=self._listen, daemon=True, name="link to the supervisor").start()

@@ -13,6 +13,11 @@ def raises(_: Context, __: Candle) -> Answer:
     raise ZeroDivisionError("no such luck")
 
 
+def prints(_: Context, __: Candle) -> Answer:
+    print("say a word of the strategy's own\nbeat")  # noqa: T201 - what it does wrong
+    return None
+
+
 def leaves(_: Context, __: Candle) -> Answer:
     raise SystemExit(2)
 
@@ -87,7 +92,17 @@ HOARD: list[bytearray] = []
 WAYS: Mapping[str, Callable[[Context, Candle], Answer]] = {
     way.__name__: way
     for way in (
-        *(raises, leaves, kills, hangs, gives_text, gives_a_number_among_signals, never_stops_giving, gives_nan),
+        *(
+            raises,
+            prints,
+            leaves,
+            kills,
+            hangs,
+            gives_text,
+            gives_a_number_among_signals,
+            never_stops_giving,
+            gives_nan,
+        ),
         *(signals_in_the_past, signals_for_another_symbol, writes_into_history, changes_the_candle),
         *(forces_the_account, goes_long, leaks, reads_the_clock),
     )

@@ -3,6 +3,7 @@
 import keyword
 from collections.abc import Iterator
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -36,11 +37,13 @@ def new_strategy(name: str, directory: Path) -> list[Path]:
         directory: where they are written.
 
     Raises:
-        NewStrategyError: the name is none, or one of the files is there already.
+        NewStrategyError: the name is none or taken, or one of the files is there already.
         OSError: they can not be written.
     """
     if not name.isidentifier() or name != name.lower() or keyword.iskeyword(name) or name.startswith(("_", "test_")):
         raise NewStrategyError(f"NAME must be a Python name in lower case, such as my_idea, was {name!r}")
+    if find_spec(name) is not None:
+        raise NewStrategyError(f"{name} is a module that is installed already; take another name")
     words = {"name": name, "Class": "".join(part.capitalize() for part in name.split("_"))}
     made = [(template, directory / place.format(name=name)) for template, place in _TEMPLATES]
     for _, path in made:

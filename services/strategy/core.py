@@ -5,6 +5,7 @@ It learns candles from the questions alone, so that it and the broker can not di
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from bus.messages import (
@@ -21,6 +22,7 @@ from bus.messages import (
     StreamInfo,
     Tick,
 )
+from services.draws import fraction
 from services.strategy.config import StrategyConfig
 from services.strategy.copies import copied
 from services.strategy.guard import decide
@@ -148,7 +150,7 @@ class StrategyCore:
     def _context(self, ts_ms: int, tick_seq: int, account: Account | None) -> Context:
         copy = None if account is None else copied(account)
         decision = f"{self._name}-{self._known.symbol}-{ts_ms}-{tick_seq}"
-        return Context(ts_ms, copy, self._known, self._history, decision, self._seed)
+        return Context(ts_ms, copy, self._known, self._history, partial(fraction, self._seed, decision))
 
     def _call(
         self, key: QuestionKey, method: Callable[[Context, E], Answer], context: Context, event: E

@@ -5,13 +5,12 @@ file or socket, and no randomness but `Context.draw`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, TypeAlias, get_type_hints
 
 from bus.messages import Account, Candle, Entry, Quote, Side, Signal, Tick, Trade
-from services.draws import fraction
 from services.strategy.history import History
 from services.strategy.params import NoParams, StrategyError, param
 
@@ -67,16 +66,13 @@ class Context:
             for history, whose signals go nowhere.
         settings: the session's, as far as a strategy may know them.
         history: the closed candles up to now, the newest last, as read-only arrays.
-        decision: names this decision, for its draws.
-        seed: the session's.
     """
 
     ts_ms: int
     account: Account | None
     settings: SessionSettings
     history: History
-    decision: str
-    seed: int
+    _draw: Callable[[int], float] = field(repr=False)
 
     @property
     def symbol(self) -> str:
@@ -119,7 +115,7 @@ class Context:
 
     def draw(self, k: int = 0) -> float:
         """Return the decision's `k`-th draw, in [0, 1): a function of the session's seed and the decision alone."""
-        return fraction(self.seed, self.decision, k)
+        return self._draw(k)
 
     def _signal(
         self, side: Side, entry: Entry, price: float, reason: str, stop_bps: float | None, tp_r: float | None

@@ -9,7 +9,7 @@ from builders import strategy_config
 from bus.messages import Account, Candle, Decide, Decision, Recall, Side, StreamInfo
 from services.strategy.built_in.sma_cross import SmaCross, SmaCrossParams
 from services.strategy.core import StrategyCore
-from services.strategy.interface import StrategyError
+from services.strategy.interface import Answer, Context, Strategy, StrategyError
 from services.strategy.loading import load_strategy
 
 CONFIG = strategy_config()
@@ -170,3 +170,25 @@ def test_a_strategy_that_can_not_be_loaded_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(StrategyError, match=says):
         load_strategy(name, params, tmp_path)
+
+
+class Draws(Strategy):
+    """Takes the side that chance says."""
+
+    def on_candle(self, context: Context, candle: Candle) -> Answer:
+        drawn = [context.draw(k) for k in range(50)]
+        assert all(0 <= one < 1 for one in drawn)
+        assert len(set(drawn)) == len(drawn)
+        return context.market(Side.LONG if drawn[0] < 0.5 else Side.SHORT, str(drawn[0]))
+
+
+def drawn(questions: list[Decide], seed: int) -> list[str]:
+    strategy = StrategyCore(strategy_config(seed=seed), Draws(None))
+    return [signal.reason for asked in questions for answer in strategy.handle(asked, 0) for signal in answer.signals]  # type: ignore[union-attr]
+
+
+def test_draws_hang_on_seed_and_decision_alone() -> None:
+    questions = [question(candle(index, 5.0)) for index in range(6)]
+    assert drawn(questions, 7)[3:] == drawn(questions[3:], 7)
+    assert len(set(drawn(questions, 7))) == 6
+    assert not set(drawn(questions, 7)) & set(drawn(questions, 8))

@@ -49,7 +49,7 @@ def killed(desk: Desk, program: Program) -> Desk:
 
 def survives(desk: Desk) -> Desk:
     """All that a session outlives, one after the other."""
-    plan = ("raises", "gives_text", "changes_the_candle", "forces_the_account", "leaves", "kills", "hangs")
+    plan = ("prints", "raises", "gives_text", "changes_the_candle", "forces_the_account", "leaves", "kills", "hangs")
     program = wrong(desk, plan)
     eventually(lambda: len(desk.events("candle_poisoned")) == 2, 120, "two candles are given up")
     desk.wait_trades(len(desk.events("trade_closed")) + 1, 60)
@@ -132,6 +132,7 @@ def test_a_session_outlives_faults_and_tells_each(sessions: dict[str, Future[Des
     assert desk.summary()["restarts"] == 2 * len(("kills", "hangs"))
     logged = (desk.directory / "logs" / "strategy.jsonl").read_text()
     assert "in raises" in logged, "the traceback is in the strategy's own log"
+    assert "say a word of the strategy's own" in desk.programs[0].output().splitlines()
 
 
 @pytest.mark.parametrize("name", ["too_often", "leaks"])

@@ -88,6 +88,12 @@ def test_a_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
         new_strategy(name, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["random", "pytest"])
+def test_a_name_that_another_module_has_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NewStrategyError, match="installed already"):
+        new_strategy(name, tmp_path)
+
+
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "test_idea.py").write_text("mine")
     with pytest.raises(NewStrategyError, match=r"test_idea\.py is there already"):
