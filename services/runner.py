@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -28,9 +28,9 @@ from services.alerts_file import alert, alert_of_crashes
 from services.clock import boot_ms, monotonic_ms
 from services.link import Link
 from services.session.keys_file import KeysError, load_or_make_keys
-from services.session.launcher import find_launcher, launcher_of_dict
-from services.session.opening import RefusedError, open_session
-from services.session.state import Session, read_session, stop_session
+from services.session.launcher import find_launcher, launcher_of_dict, this_process
+from services.session.opening import RefusedError, open_session, take_role
+from services.session.state import Session, read_session, read_stop, stop_session, write_view
 
 LONGEST_TURN_MS = 250
 """The loop turns at least this often, to beat and to look at its timers."""
@@ -205,7 +205,7 @@ class Runner:
         else:
             self._loop(shell)
         self.bus.close()
-        if self.service == "broker" and self.link is not None and self.link.supervisor_is_gone:
+        if self.service == "broker" and (self.link is None or self.link.supervisor_is_gone):
             self._leave_the_report_to_a_child()
         return 0
 
@@ -260,6 +260,8 @@ class Runner:
             if signals.received:
                 stop = stop_session(self.session, StopReason.SIGNAL, self.service, f"signal {signals.received[0]}")
                 self.stop(Shutdown(stop.reason, stop.detail))
+            elif (said := read_stop(self.session)) is not None:
+                self.stop(Shutdown(said.reason, said.detail))
         elif self.link.order is not None:
             self.stop(self.link.order)
         elif self.link.supervisor_is_gone:
@@ -274,9 +276,11 @@ class Runner:
         self.stop(Shutdown(stop.reason, stop.detail))
 
     def _leave_the_report_to_a_child(self) -> None:
-        """Do what the broker's supervisor would have done, had it lived; doing it twice does nothing twice."""
+        """Do what the broker's supervisor would have done, had it been there; doing it twice does nothing twice."""
         assert self._shutdown is not None
-        alert(self.session.log_dir, "CRITICAL", f"the session ends: {self._shutdown.reason}: {self._shutdown.detail}")
+        if self._shutdown.reason.exit_code:
+            text = f"the session ends: {self._shutdown.reason}: {self._shutdown.detail}"
+            alert(self.session.log_dir, "CRITICAL", text)
         subprocess.Popen(
             [sys.executable, "-P", "-m", "services.closing", str(self.session.state_dir)],
             stdin=subprocess.DEVNULL,
@@ -311,7 +315,7 @@ def main(service: str, compose: Compose) -> None:
     arguments = parser.parse_args()
     start = Start(arguments.supervised, arguments.incarnation, arguments.because)
     signals.ignore() if start.supervised else signals.catch()
-    session = _find_session(start, arguments.state_dir)
+    session = _find_session(service, start, arguments.state_dir)
     log.open_log(session.log_dir, service, to_terminal=not start.supervised)
     alert_of_crashes(session.log_dir, service)
     code = _run(service, session, start, compose)
@@ -319,7 +323,7 @@ def main(service: str, compose: Compose) -> None:
     sys.exit(code)
 
 
-def _find_session(start: Start, state_dir: str | None) -> Session:
+def _find_session(service: str, start: Start, state_dir: str | None) -> Session:
     if start.supervised and state_dir:
         session = read_session(Path(state_dir))
         if session is not None:
@@ -327,10 +331,15 @@ def _find_session(start: Start, state_dir: str | None) -> Session:
         sys.stderr.write(f"{state_dir}/session.json is gone\n")
         sys.exit(2)
     try:
-        return open_session(find_launcher(), {}, Path.cwd()).session
+        session = open_session(find_launcher(), {}, Path.cwd()).session
+        take_role(session, service)
     except RefusedError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
+    me = asdict(this_process())
+    view = {"state": "RUNNING", "pid": os.getpid(), "service": me, "supervisor": me, "restarts": 0, "failures": []}
+    write_view(session, service, view)
+    return session
 
 
 def _run(service: str, session: Session, start: Start, compose: Compose) -> int:

@@ -27,6 +27,8 @@ from services.waiting import write_atomic
 
 START_TIMEOUT_MS = 60_000
 """How long a process waits for another one that is just opening the session (resolving settings takes a second)."""
+ROLE_TIMEOUT_MS = 3_000
+"""How long a role's lock may be held by one that is just leaving."""
 _STALE = (
     *("session.json", "stop.json", "done.json", "strategy.attempt"),
     *("feed.json", "strategy.json", "broker.json", "monitor.json"),
@@ -79,6 +81,19 @@ def open_session(launcher: Launcher, options: Mapping[str, str], cwd: Path) -> O
         raise RefusedError(f"{error.filename or state_dir} can not be written: {error.strerror}") from None
     finally:
         lock.release()
+
+
+def take_role(session: Session, service: str) -> FileLock:
+    """Become the one process that keeps a service of this session; the lock goes with the process.
+
+    Raises:
+        RefusedError: somebody else keeps it.
+    """
+    lock = FileLock(session.state_dir / f"{service}.lock")
+    if not lock.acquire(ROLE_TIMEOUT_MS):
+        holder = read_views(session).get(service, {}).get("supervisor", {}).get("pid", "unknown")
+        raise RefusedError(f"the {service} service of session {session.run_id} already runs (pid {holder})")
+    return lock
 
 
 def is_running(session: Session) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bus.messages import StopReason
 from services.clock import iso, wall_ms
-from services.waiting import read_json, write_first
+from services.waiting import read_json, write_atomic, write_first
 
 _RESERVE = "reserve"
 _RESERVE_BYTES = 64 * 1024
@@ -189,6 +189,16 @@ def is_done(session: Session) -> bool:
     """Whether the session has ended and its report stands."""
     data = read_json(session.state_dir / "done.json")
     return isinstance(data, dict) and data.get("run_id") == session.run_id
+
+
+def write_view(session: Session, service: str, view: Mapping[str, Any]) -> None:
+    """Show who keeps a service and how it stands: `state`, `pid`, `service`, `supervisor`, `restarts`, `failures`.
+
+    Raises:
+        OSError: the disk is full, or the state directory gone.
+    """
+    content = {"run_id": session.run_id, "service_name": service, **view, "ts": iso(wall_ms())}
+    write_atomic(session.state_dir / f"{service}.json", json.dumps(content).encode())
 
 
 def read_views(session: Session) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,5 @@
 """One service and what its supervisor makes of it: started, watched by its beats, restarted, ended in order."""
 
-import json
 import os
 from dataclasses import asdict, dataclass
 from queue import Queue
@@ -8,10 +7,9 @@ from queue import Queue
 from services.alerts_file import alert
 from services.clock import iso, monotonic_ms, wall_ms
 from services.session.launcher import this_process
-from services.session.state import Session, Stop
+from services.session.state import Session, Stop, write_view
 from services.supervision.child import Child, Word
 from services.supervision.restarts import RestartPolicy, State
-from services.waiting import write_atomic
 
 FIRST_BEAT_MS = 30_000
 """The first beat may take this long: imports on a cold disk, a recording to read."""
@@ -149,17 +147,14 @@ class Keeper:
         """Take a state and show it. A full disk hides it; it does not stop the service."""
         self.state = state
         view = {
-            "run_id": self._session.run_id,
-            "service_name": self.service,
             "state": state.value,
             "pid": self.child.process.pid if self.child else None,
             "service": asdict(self.child.process) if self.child else None,
             "supervisor": self._me,
             "restarts": self._policy.total,
             "failures": self._failures,
-            "ts": iso(wall_ms()),
         }
         try:
-            write_atomic(self._session.state_dir / f"{self.service}.json", json.dumps(view).encode())
+            write_view(self._session, self.service, view)
         except OSError as error:
             alert(self._session.log_dir, "ERROR", f"the view of {self.service} can not be written: {error.strerror}")

@@ -11,13 +11,10 @@ from services import signals
 from services.alerts_file import alert_of_crashes
 from services.session import locate
 from services.session.launcher import find_launcher, run_launcher
-from services.session.locks import FileLock
-from services.session.opening import Opening, RefusedError, open_session
-from services.session.state import Session, read_stop, read_views
+from services.session.opening import Opening, RefusedError, open_session, take_role
+from services.session.state import read_stop
 from services.supervision.supervisor import Supervisor
 
-ROLE_TIMEOUT_MS = 3_000
-"""How long a role's lock may be held by one that is just leaving."""
 OPTIONS = {
     "source": ("S", "bitunix (default), demo, mock or replay"),
     "symbol": ("S", "the contract, such as BTCUSDT"),
@@ -39,7 +36,7 @@ def main(command: str, words: Sequence[str]) -> int:
     try:
         opening = open_session(launcher, options, cwd)
         services = opening.session.services if command == "run" else (command,)
-        locks = [_take_role(opening.session, service) for service in services]
+        locks = [take_role(opening.session, service) for service in services]
     except RefusedError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -73,14 +70,6 @@ def parse_options(command: str, words: Sequence[str]) -> dict[str, str]:
             parser.error(f"--set takes NAME=VALUE, was {item!r}")
         options[name.strip()] = value
     return options
-
-
-def _take_role(session: Session, service: str) -> FileLock:
-    lock = FileLock(session.state_dir / f"{service}.lock")
-    if not lock.acquire(ROLE_TIMEOUT_MS):
-        holder = read_views(session).get(service, {}).get("supervisor", {}).get("pid", "unknown")
-        raise RefusedError(f"the {service} service of session {session.run_id} already runs (pid {holder})")
-    return lock
 
 
 def _leave_output() -> None:

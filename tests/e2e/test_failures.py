@@ -2,11 +2,13 @@
 
 import os
 import signal
+import sys
 
 import pytest
-from processes import LAP, Desk, eventually
+from processes import LAP, QUICK, Desk, eventually
 
 pytestmark = pytest.mark.timeout(180)
+SERVICES = ("feed", "strategy", "broker", "monitor")
 
 
 def replaced(desk: Desk, service: str, pid: int) -> bool:
@@ -113,8 +115,20 @@ def test_a_session_that_lost_everybody_is_picked_up_by_the_next(desk: Desk) -> N
 
 
 def test_many_services_started_by_hand_are_one_session(desk: Desk) -> None:
-    services = ("feed", "strategy", "broker", "monitor")
     env = {"LAP_SOURCE": "mock", "LAP_INTERVAL": "1s", "LAP_DURATION": "0.2"}
-    programs = [desk.start(LAP, service, **env) for service in services]
+    programs = [desk.start(LAP, service, **env) for service in SERVICES]
     assert [program.wait(60) for program in programs] == [0, 0, 0, 0]
     assert len([entry for entry in (desk.directory / "runs").iterdir() if entry.name != "latest"]) == 1
+
+
+def test_bare_services_are_a_session_that_all_can_see_and_one_of_them_can_end(desk: Desk) -> None:
+    programs = [desk.start(sys.executable, "-m", f"services.{service}", **QUICK) for service in SERVICES]
+    desk.wait_running()
+    assert f"pid {programs[0].pid}" in desk.lap("status").stdout
+    refused = desk.lap("run", **QUICK)
+    assert refused.returncode == 2
+    assert "is already running here" in refused.stderr
+    os.kill(programs[0].pid, signal.SIGINT)
+    assert [program.wait(20) for program in programs] == [0, 0, 0, 0]
+    eventually((desk.run_dir / "summary.json").exists, 20, "the report")
+    assert desk.summary()["stop_reason"] == "signal"
