@@ -86,7 +86,9 @@ def kill(
     if left:
         typer.echo(f"still there after {timeout:g} s: {', '.join(left)}", err=True)
         raise typer.Exit(1)
-    typer.echo(f"session {session.run_id} is stopped; report: {session.run_dir / 'summary.html'}")
+    page = session.run_dir / "summary.html"
+    report_is = f"report: {page}" if page.exists() else "it left no report: make it with 'lap report'"
+    typer.echo(f"session {session.run_id} is stopped; {report_is}")
 
 
 @app.command()

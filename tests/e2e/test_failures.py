@@ -98,6 +98,23 @@ def test_a_supervisor_killed_with_9_ends_the_session_in_order(desk: Desk) -> Non
     assert desk.summary()["stop_reason"] == "internal_error"
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nothing can be stopped for a while here")
+def test_what_does_not_end_is_named_and_killed_on_demand(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    os.kill(program.pid, signal.SIGSTOP)
+    waited = desk.lap("kill", "--timeout", "0.5")
+    assert waited.returncode == 1
+    assert "feed (supervisor)" in waited.stderr
+    forced = desk.lap("kill", "--timeout", "0", "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert "make it with 'lap report'" in forced.stdout
+    eventually(lambda: not program.family(), 5, "no process is left")
+    assert not (desk.directory / "kill.txt").exists()
+    assert desk.lap("report").returncode == 0
+    assert desk.summary()["stop_reason"] == "kill"
+
+
 def test_a_session_that_lost_everybody_is_picked_up_by_the_next(desk: Desk) -> None:
     program = desk.session()
     desk.wait_running()
