@@ -2,21 +2,30 @@
 
 import sys
 
+from services.streams import leave_output, open_missing
+
 SUPERVISED = ("feed", "strategy", "broker", "monitor", "exchange", "run")
 
 
 def app() -> None:
     """Run the command on the command line and exit with its code."""
+    open_missing()
     if sys.argv[1:2] and sys.argv[1] in SUPERVISED and not _is_tool(sys.argv[1:]):
         from services import signals
 
         signals.catch()
         from services.supervision.launch import main
 
-        sys.exit(main(sys.argv[1], sys.argv[2:]))
+        code = main(sys.argv[1], sys.argv[2:])
+        leave_output()
+        sys.exit(code)
     from services.commands.app import app as commands
 
-    commands()
+    try:
+        commands()
+    except OSError as error:  # a disk that is full, most likely under the output
+        leave_output()
+        sys.exit(f"lap: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
 
 
 def _is_tool(words: list[str]) -> bool:

@@ -1,6 +1,7 @@
 """`lap run` and `lap feed` ...: open or join the session, take the role's lock, supervise. Light on purpose."""
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -46,7 +47,6 @@ def main(command: str, words: Sequence[str]) -> int:
     signals.ignore()  # the interpreter's own end would give a late SIGTERM its deadly default back
     for lock in locks:
         lock.release()
-    _leave_output()
     return code
 
 
@@ -72,19 +72,12 @@ def parse_options(command: str, words: Sequence[str]) -> dict[str, str]:
     return options
 
 
-def _leave_output() -> None:
-    """Write out what is left, or let it go: the interpreter ends with 120 when it can not, whatever our code is."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
 def _greet(command: str, opening: Opening) -> None:
     session = opening.session
-    if opening.found:
-        sys.stdout.write(f"{opening.found}\n")
+    told = [opening.found] if opening.found else []
     if command in {"run", SERVICES[0]} and read_stop(session) is None:
         where = f"{session.settings['symbol']} from {session.settings['source']}"
-        sys.stdout.write(f"session {session.run_id}: {where}, seed {session.seed}; 'lap kill' stops it\n")
-    sys.stdout.flush()
+        told.append(f"session {session.run_id}: {where}, seed {session.seed}; 'lap kill' stops it")
+    with contextlib.suppress(OSError):  # what became of the output the supervisor sees by itself
+        sys.stdout.write("".join(f"{line}\n" for line in told))
+        sys.stdout.flush()

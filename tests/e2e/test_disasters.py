@@ -130,6 +130,24 @@ def test_an_output_that_nobody_reads_any_more_is_an_orderly_end(desk: Desk) -> N
     assert desk.summary()["stop_reason"] == "orphaned"
 
 
+@pytest.mark.parametrize("output", ["<&- >&- 2>&-", "> /dev/full"])
+def test_a_session_needs_nobody_to_talk_to(desk: Desk, output: str) -> None:
+    if "/dev/full" in output and not Path("/dev/full").exists():
+        pytest.skip("there is no such device on this system")
+    program = desk.start("sh", "-c", f'exec "$0" run {output}', LAP, **{**QUICK, "LAP_DURATION": "0.03"})
+    assert program.wait(60) == 0, program.output()
+    assert desk.summary()["stop_reason"] == "duration"
+    assert not (desk.directory / "logs" / "alert.txt").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device on this system")
+def test_an_output_that_takes_nothing_is_told_in_one_line(desk: Desk) -> None:
+    command = [LAP, "check"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, cwd=desk.directory, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "lap: No space left on device\n")
+
+
 def test_ctrl_c_twice_is_as_good_as_once(desk: Desk) -> None:
     program = desk.session()
     desk.wait_running()
