@@ -329,7 +329,7 @@ def _find_session(service: str, start: Start, state_dir: str | None) -> Session:
         if session is not None:
             return session
         sys.stderr.write(f"{state_dir}/session.json is gone\n")
-        sys.exit(2)
+        sys.exit(1)  # no word on the settings
     try:
         session = open_session(find_launcher(), {}, Path.cwd()).session
         take_role(session, service)

@@ -127,7 +127,7 @@ def stop_session(session: Session, reason: StopReason, by: str, detail: str = ""
     try:
         write_first(session.state_dir / "stop.json", data)
     except OSError:
-        _write_on_a_full_disk(session.state_dir, data)
+        _write_all_the_same(session, data)
     return read_stop(session) or Stop(session.run_id, reason, by, detail, wall_ms())
 
 
@@ -164,9 +164,14 @@ def keep_reserve(state_dir: Path) -> None:
     (state_dir / _RESERVE).write_bytes(b"\0" * _RESERVE_BYTES)
 
 
-def _write_on_a_full_disk(state_dir: Path, data: bytes) -> None:
+def _write_all_the_same(session: Session, data: bytes) -> None:
+    """Write the stop on a full disk, or into a state directory that was deleted meanwhile."""
+    state_dir = session.state_dir
     (state_dir / _RESERVE).unlink(missing_ok=True)
     try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not session_file(state_dir).exists():
+            write_atomic(session_file(state_dir), session.to_json(), private=True)
         write_first(state_dir / "stop.json", data)
     except OSError as error:
         sys.stderr.write(f"the stop file can not be written: {error}\n")

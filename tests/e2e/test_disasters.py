@@ -211,6 +211,16 @@ def test_a_log_directory_that_vanishes_stops_nothing(desk: Desk) -> None:
     assert desk.summary()["stop_reason"] == "kill"
 
 
+def test_a_state_directory_that_vanishes_keeps_nobody_from_stopping(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    shutil.rmtree(desk.directory / ".lap")
+    os.kill(program.pid, signal.SIGINT)
+    assert program.wait(20) == 0
+    assert desk.summary()["stop_reason"] == "signal"
+    eventually(lambda: not program.family(), 5, "no process is left")
+
+
 class _Inbox(BaseHTTPRequestHandler):
     """Somebody's web hook."""
 
