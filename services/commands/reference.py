@@ -1,6 +1,6 @@
 """Every command with its options as Markdown: what the documents print. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import typer
@@ -14,8 +14,16 @@ _ALL = {**OPTIONS, "set": ANY_OPTION}
 
 def commands() -> Mapping[str, Any]:
     """The commands that a person is told of, by name, in the order of `lap --help`."""
-    group: Any = typer.main.get_command(app)
-    return {name: command for name, command in group.commands.items() if not command.hidden}
+    return dict(_walk(typer.main.get_command(app)))
+
+
+def _walk(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Commands by name; one of a group is named after both, such as `new strategy`."""
+    for name, command in group.commands.items():
+        if not command.hidden and hasattr(command, "commands"):
+            yield from _walk(command, f"{before}{name} ")
+        elif not command.hidden:
+            yield f"{before}{name}", command
 
 
 def options_of(name: str) -> frozenset[str]:
@@ -38,7 +46,7 @@ def _section(name: str, command: Any) -> str:
     else:
         arguments = [_placeholder(param) for param in command.params if param.param_type_name == "argument"]
         rows = [(_call(param), _told(param)) for param in command.params]
-    words = " ".join(("lap", name, *(["[OPTIONS]"] if rows else []), *arguments))
+    words = " ".join(("lap", name, *(["[OPTIONS]"] if len(rows) > len(arguments) else []), *arguments))
     told = f"### lap {name}\n\n{' '.join((command.help or '').split())}\n\n`{words}`"
     if name in SUPERVISED[1:]:
         return f"{told}\n\nThe options of [lap {SUPERVISED[0]}](#lap-{SUPERVISED[0]})."
