@@ -96,9 +96,10 @@ def run(
     feed: Mapping[str, float] | None = None,
     in_order: bool = True,
     replayed: str = "",
+    journalled: Sequence[Mapping[str, Any]] = (),
     **facts: Any,
 ) -> Run:
-    """A run of 100 seconds of event time on 10,000."""
+    """A run of 100 seconds of event time on 10,000; `journalled` are the incidents that the journal knows."""
     known: dict[str, Any] = {
         "starting_balance": Decimal(10000),
         "ending_balance": trades[-1].equity if trades else Decimal(10000),
@@ -108,6 +109,7 @@ def run(
         "last_close": 101.5,
         "ticks": 1234,
         "candles": 2,
+        "incidents": journalled,
     }
     return Run(
         run_id="20261123-050000",

@@ -18,7 +18,7 @@ SHOWN_EVENTS = frozenset(
     [
         *("fill", "trade_closed", "order_rejected", "order_cancelled", "service_failed", "service_restarted"),
         *("data_stale", "data_gap", "feed_reconnecting", "feed_lost", "breaker_tripped", "entries_halted"),
-        *("decision_timed_out", "session_stopping"),
+        *("decision_timed_out", "strategy_failed", "candle_poisoned", "session_stopping"),
     ]
 )
 

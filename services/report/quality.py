@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from bus.messages import StopReason
 from services.report.run import JournalFacts, Run
+from services.report.words import many
 
 MOST_INCOMPLETE_PCT = 10
 """Above this share of candles with lost data the strategy decided on another market than the real one."""
@@ -111,16 +112,16 @@ def _care(run: Run) -> Iterator[str]:
     yield from _care_of_decisions(facts)
     for reason, why in (("expired", "were too old when a tick came"), ("halted", "met a halt")):
         if count := facts.rejections.get(reason, 0):
-            yield f"{count:,} orders {why}."
+            yield f"{many(count, 'order')} {why}."
 
 
 def _care_of_decisions(facts: JournalFacts) -> Iterator[str]:
     if facts.unanswered:
-        yield f"The strategy did not answer in time for {len(facts.unanswered):,} candles."
+        yield f"The strategy did not answer in time for {many(len(facts.unanswered), 'candle')}."
     if facts.failed:
-        yield f"The strategy failed on {facts.failed:,} candles, which were answered with nothing."
+        yield f"The strategy failed {facts.failed:,} x and was answered for with nothing."
     if late := sum(order.late for order in facts.orders):
-        yield f"{late:,} orders came late, after the strategy's time was up."
+        yield f"{many(late, 'order')} came late, after the strategy's time was up."
 
 
 def _incomplete(facts: JournalFacts) -> int:

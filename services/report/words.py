@@ -8,6 +8,11 @@ def dash(value: float | None, form: str) -> str:
     return "–" if value is None else form.format(value)  # noqa: RUF001 - a dash is what is meant
 
 
+def many(count: int, noun: str) -> str:
+    """`1 order`, `2,000 orders`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def span(seconds: float) -> str:
     """A length of time: `0.4 s`, `12 s`, `3 min 20 s`, `5 h 2 min`, `3 d 4 h`."""
     if seconds < 10:
