@@ -13,6 +13,8 @@ from services.report.summary import summary
 from services.report.trades_csv import trades_csv
 from services.waiting import read_json, write_atomic
 
+_ORDERLY = {"monitor", "replay"}
+"""An internal error of which these tell is a strategy that failed too often: the session itself ended in order."""
 JOURNAL = "journal.db"
 CONFIG = "config.json"
 END = "end.json"
@@ -95,14 +97,15 @@ def _end_of(said: Mapping[str, Any], last_life_ms: int) -> End:
     ended_at_ms = said.get("ended_at_ms")
     incidents = said.get("incidents")
     known = StopReason(reason) if reason in list(StopReason) else StopReason.INTERNAL_ERROR
+    by = str(said.get("by") or "")
     return End(
         reason=known,
         detail=str(said.get("detail") or ""),
-        by=str(said.get("by") or ""),
+        by=by,
         at_ms=ended_at_ms if isinstance(ended_at_ms, int) else last_life_ms,
         restarts={service: count for service, count in _table(said.get("restarts")).items() if isinstance(count, int)},
         feed={name: count for name, count in _table(said.get("feed")).items() if isinstance(count, int | float)},
-        in_order=known is not StopReason.INTERNAL_ERROR,
+        in_order=known is not StopReason.INTERNAL_ERROR or by in _ORDERLY,
         incidents=[_table(incident) for incident in incidents] if isinstance(incidents, list) else [],
     )
 

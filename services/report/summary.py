@@ -27,7 +27,7 @@ STOP_WORDS: Mapping[StopReason, str] = {
     StopReason.RESTARTS_EXHAUSTED: "A service crashed or hung more often than allowed.",
     StopReason.FEED_LOST: "The connection to the source was lost, and all attempts to reconnect failed.",
     StopReason.ORPHANED: "Whoever started it was gone.",
-    StopReason.INTERNAL_ERROR: "Something broke inside, and it did not end in order.",
+    StopReason.INTERNAL_ERROR: "Something broke inside.",
 }
 FEW_TRADES = 30
 

@@ -140,6 +140,14 @@ def test_settings_whose_origin_is_no_text_are_shown_all_the_same(tmp_path: Path)
     assert figures(directory)["stop_reason"] == "kill"
 
 
+@pytest.mark.parametrize(("by", "grade"), [("monitor", "good"), ("a supervisor", "bad")])
+def test_a_strategy_that_fails_too_often_ends_a_session_in_order(tmp_path: Path, by: str, grade: str) -> None:
+    """An internal error that the monitor tells of is one; any other is a session that broke."""
+    directory = run_dir(tmp_path, closed_by=None)
+    build_report(directory, {"reason": "internal_error", "by": by})
+    assert figures(directory)["quality"]["grade"] == grade
+
+
 def test_a_run_can_be_written_elsewhere(tmp_path: Path) -> None:
     assert write_report(run([closed()]), tmp_path) == tmp_path / "summary.html"
     assert {path.name for path in tmp_path.iterdir()} == {"trades.csv", "summary.json", "summary.html"}
