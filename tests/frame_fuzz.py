@@ -106,6 +106,7 @@ REFUSALS = frozenset(
         "unknown_side",
         "rest_code",
         "unknown_symbol",
+        "not_traded",
     ]
 )
 

@@ -132,9 +132,12 @@ class Exchange:
         if heard.pong is not None:
             late_s = float(pong) if pong and habits.pong == "ping" else 0.0
             asyncio.get_running_loop().call_later(late_s, client.send, heard.pong, delay_ms)
+        forgets = self._faults.active("forget", elapsed_s)
+        if forgets is not None:
+            client.dialogue.forget(forgets.value)
         if heard.added or heard.removed:
             self._sort_clients()
-        self._welcome(client, heard.added)
+        self._welcome(client, [new for new in heard.added if new in client.dialogue.subscriptions])
 
     def _welcome(self, client: Client, added: Iterable[Subscription]) -> None:
         for symbol, channel in added:
@@ -205,11 +208,16 @@ class Exchange:
         before_s, self._elapsed_s = self._elapsed_s, self._clock.elapsed_s(now_ms)
         half_open = self._faults.struck("half_open", before_s, self._elapsed_s)
         drop = self._faults.struck("drop", before_s, self._elapsed_s)
+        forgets = self._faults.struck("forget", before_s, self._elapsed_s)
         for client in tuple(self._clients):
             if half_open:
                 client.die()
             if drop and not client.dead:
                 self._cut(client, "fault drop")
+            for fault in forgets:
+                client.dialogue.forget(fault.value)
+        if forgets:
+            self._sort_clients()
 
     def _police(self, now_ms: int) -> None:
         drop = self._faults.active("drop", self._elapsed_s)
@@ -247,6 +255,7 @@ class Exchange:
             numeric=self._faults.on("numeric", elapsed_s),
             unswapped=self._faults.on("unswapped", elapsed_s),
             forming=self._faults.on("forming", elapsed_s),
+            symbol_status=self._faults.text("symbol_status", elapsed_s),
         )
 
     def _market_ms(self) -> int:

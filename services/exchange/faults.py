@@ -3,8 +3,8 @@
 A spec is `name[=value][@start[+length]]`, several separated by commas. Times count from the start of the market's clock
 (a data file's begins with the first subscription); they read `20s`, `500ms`, `2m` or `1h`, a bare number is seconds.
 A value may bear its unit (`delay=2s`, `garbage=1%`, `flood=5000/s`, `flash_crash=-8%`). Without `@start` a fault is on all the time; with it, from
-then on, or for `length` seconds. Moments (`drop`, `half_open`) happen at `start`; their length is how long they also
-meet new connections.
+then on, or for `length` seconds. Moments (`drop`, `half_open`, `forget`) happen at `start`; their length is how long they also
+meet what is new: connections, subscriptions.
 """
 
 from collections.abc import Iterable
@@ -51,6 +51,12 @@ KINDS = {
         unit="s",
     ),
     "half_open": Kind("connections stay open, but nothing is read or answered any more", moment=True),
+    "forget": Kind(
+        "connections lose their subscription to channel =CH and go on; with a length new ones to it are lost, too",
+        default="trade",
+        choices=("trade", "depth_book1", "price"),
+        moment=True,
+    ),
     "delay": Kind("every frame to the client is late by =MS milliseconds", default="250", unit="ms"),
     "no_greeting": Kind("no greeting frame"),
     "ack": Kind("each subscription is acknowledged"),
@@ -97,6 +103,9 @@ KINDS = {
     "code": Kind("REST answers with code =N in the envelope", default="10006", least=1),
     "handshake": Kind("a WebSocket handshake is answered with HTTP status =CODE", default="429", least=400, most=599),
     "tls_error": Kind("all is TLS (wss, https), with a certificate that nobody trusts", always=True),
+    "symbol_status": Kind(
+        "REST says of every symbol that it is =STATUS", default="STOP", choices=("STOP", "CANCEL_ONLY", "PREVIEW")
+    ),
     "rest_delay": Kind("REST answers =MS milliseconds later", default="3000", unit="ms"),
     "empty": Kind("REST candles are an empty list"),
     "numeric": Kind("REST candles carry numbers, not strings"),
@@ -109,7 +118,7 @@ KINDS = {
 class Fault:
     """One parsed spec. `value` is what stands after `=`, or the default, in the kind's own unit.
 
-    `start_s` None: on all the time. `per_second`: the number is a rate.
+    `start_s` None: on all the time. `per_second`: the number is a rate. `moment`: it strikes once, at its start.
     """
 
     name: str
@@ -117,6 +126,7 @@ class Fault:
     start_s: float | None = None
     length_s: float = inf
     per_second: bool = False
+    moment: bool = False
 
     @property
     def number(self) -> float:
@@ -159,10 +169,13 @@ class Faults:
         fault = self.active(name, elapsed_s)
         return "" if fault is None else fault.value
 
-    def struck(self, name: str, before_s: float, now_s: float) -> bool:
-        """Say whether a moment of that name lies in `(before_s, now_s]`."""
-        starts = (fault.start_s for fault in self.named(name) if fault.start_s is not None and not fault.number)
-        return any(before_s < start <= now_s for start in starts)
+    def struck(self, name: str, before_s: float, now_s: float) -> list[Fault]:
+        """Return the moments of that name that lie in `(before_s, now_s]`."""
+        return [
+            fault
+            for fault in self.named(name)
+            if fault.moment and fault.start_s is not None and before_s < fault.start_s <= now_s
+        ]
 
     def named(self, name: str) -> tuple[Fault, ...]:
         """Return all faults of a name."""
@@ -201,7 +214,7 @@ def _parse(spec: str) -> Fault:
     if equals:
         _check(spec, kind, value)
     # A moment with a number (`drop=5`: after five seconds of each connection) is none: it is on for a time.
-    is_moment = kind.moment and not (value and float(value))
+    is_moment = kind.moment and (value in kind.choices or not float(value or 0))
     start_s, length_s = kind.start_s, 0.0 if is_moment else kind.length_s
     if at and kind.always:
         raise FaultError(f"fault {spec!r} is on from the start: it takes no time")
@@ -210,7 +223,7 @@ def _parse(spec: str) -> Fault:
         start_s = _seconds(spec, start)
         if plus:
             length_s = _seconds(spec, length)
-    return Fault(name, value, start_s, length_s, per_second)
+    return Fault(name, value, start_s, length_s, per_second, is_moment)
 
 
 def _in_kinds_unit(kind: Kind, value: str) -> str:

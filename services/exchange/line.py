@@ -81,6 +81,7 @@ def garbage(push: Push) -> tuple[Frame, ...]:
         trade + '[{"t":"2026-01-01T00:00:00Z","p":"0.1","v":"1","s":"buy"}]}',
         push.frame.replace(f'"ts":{push.ts_ms}', f'"ts":{push.ts_ms - HOUR_MS}'),
         push.frame.replace(f'"ts":{push.ts_ms}', f'"ts":{push.ts_ms + 2 * HOUR_MS}'),
+        push.frame.replace(f'"ts":{push.ts_ms}', f'"ts":{push.ts_ms + HOUR_MS // 30}'),
     )
 
 

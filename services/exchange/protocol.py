@@ -74,6 +74,11 @@ class Dialogue:
             self._unsubscribe(pairs, now_ms, habits, heard)
         return heard
 
+    def forget(self, channel: str) -> None:
+        """Lose what is subscribed to on a channel, without a word."""
+        for subscription in [known for known in self.subscriptions if known.channel == channel]:
+            del self.subscriptions[subscription]
+
     def _pong(self, frame: dict[str, Any], habits: Habits) -> str | None:
         if habits.pong == "none":
             return None

@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RestHabits:
-    """What sources disagree about, and what can go wrong. `status` and `code` 0: none forced."""
+    """What sources disagree about, and what can go wrong. `status` and `code` 0, `symbol_status` empty: none forced."""
 
     status: int = 0
     code: int = 0
@@ -40,6 +40,7 @@ class RestHabits:
     numeric: bool = False
     unswapped: bool = False
     forming: bool = False
+    symbol_status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _tickers(query: Query, desk: Desk, _: RestHabits) -> object:
     return rows
 
 
-def _trading_pairs(query: Query, desk: Desk, _: RestHabits) -> object:
+def _trading_pairs(query: Query, desk: Desk, habits: RestHabits) -> object:
     return [
         {
             "symbol": contract.symbol,
@@ -163,7 +164,7 @@ def _trading_pairs(query: Query, desk: Desk, _: RestHabits) -> object:
             "defaultLeverage": 20,
             "defaultMarginMode": "2",
             "priceProtectScope": "0.02",
-            "symbolStatus": "OPEN",
+            "symbolStatus": habits.symbol_status or "OPEN",
             "isApiSupported": True,
             "maxFundingRate": str(funding.CAP_PCT),
             "minFundingRate": str(-funding.CAP_PCT),

@@ -120,7 +120,7 @@ class BitunixRest:
                 said = parse_pair(self._get(pairs_path(self._symbol), deadline_ms), self._symbol)
             except _Refused as refused:
                 said = refused.refusal
-            if isinstance(said, Instrument):
+            if isinstance(said, Instrument) or said.name == "not_traded":
                 return PairAnswer(said)
             if said.name == "unknown_symbol":
                 return PairAnswer(self._with_nearest(said, deadline_ms))

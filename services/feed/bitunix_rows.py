@@ -30,6 +30,7 @@ INTERVAL_NAMES: Final = {
     24 * HOUR_MS: "1d",
 }
 """The session's intervals that the exchange has candles of, as REST spells them."""
+_NOT_TRADED: Final = frozenset({"STOP", "CANCEL_ONLY", "PREVIEW"})
 _TOLERANCE: Final = 0.005
 _MOST_PLACES: Final = 18
 
@@ -64,12 +65,16 @@ def parse_klines(body: bytes, interval_ms: int) -> list[RawCandle] | Refusal:
 
 
 def parse_pair(body: bytes, symbol: str) -> Instrument | Refusal:
-    """Return a symbol's grids: tick and lot are powers of ten, from the precisions."""
+    """Return a symbol's grids: tick and lot are powers of ten, from the precisions; refused if it is not traded."""
     rows = _data(body)
     if isinstance(rows, Refusal):
         return rows
     for row in rows if type(rows) is list else [rows]:
         if type(row) is dict and str(row.get("symbol")).upper() == symbol:
+            status = str(row.get("symbolStatus")).upper()
+            if status in _NOT_TRADED:
+                words = f"symbol must be one that is traded, {symbol} is {status} on the exchange"
+                return Refusal("not_traded", words)
             return _instrument(row)
     return unlisted(symbol, ())
 

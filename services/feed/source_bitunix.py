@@ -111,7 +111,7 @@ class BitunixSource:
         """Return what has come in and may go on.
 
         Raises:
-            SourceError: the exchange does not list the symbol.
+            SourceError: the exchange does not list the symbol, or does not trade it.
         """
         if self._socket.has_died:
             raise RuntimeError("the thread of the socket ended by itself")
@@ -180,7 +180,7 @@ class BitunixSource:
     def _hear_rest(self, news: RestNews, now: Now, said: list[Said]) -> None:
         match news:
             case PairAnswer(pair):
-                if isinstance(pair, Refusal) and pair.name == "unknown_symbol":
+                if isinstance(pair, Refusal) and pair.name in {"unknown_symbol", "not_traded"}:
                     raise SourceError(pair.detail)
                 self._pair = news
             case HistoryAnswer():

@@ -86,11 +86,13 @@ SESSIONS: dict[str, Callable[[Desk], Account]] = {
     "half open": lambda desk: lived(desk, "half_open@4s", 44),
     "noise": lambda desk: lived(desk, NOISE, 48),
     "losses": lambda desk: lived(desk, LOSSES, 47),
+    "forgotten": lambda desk: lived(desk, "forget@4s", 30),
     "manners": lambda desk: lived(desk, MANNERS, 32),
     "mute": lambda desk: died(desk, "mute@5s", LAP_STALE_DATA_TIMEOUT_SEC="5"),
     "gone": lambda desk: died(desk, "drop@5s+600s", LAP_WS_MAX_RETRIES="30"),
     "tls": lambda desk: died(desk, "tls_error", LAP_WS_MAX_RETRIES="20"),
     "closed doors": lambda desk: lived(desk, "handshake=429@0s+3s,http=429", 14),
+    "stopped": lambda desk: died(desk, "symbol_status=STOP"),
     "codes": lambda desk: lived(desk, "code=10006", 12),
     "empty": lambda desk: lived(desk, "empty", 8),
 }
@@ -227,6 +229,20 @@ def row_mute(account: Account) -> None:
     ended(account, 4, "stale_data")
 
 
+def row_forget(account: Account) -> None:
+    assert incidents(account, "feed_reconnecting", "no trades heard where the exchange had some")
+    later = [
+        candle for candle in account.candles.values() if candle.complete and candle.open_ms > min(account.differing)
+    ]
+    assert later[-1].volume > 0.0
+    assert account.is_true(later[-1])
+
+
+def row_symbol_status(account: Account) -> None:
+    ended(account, 2, "config")
+    assert account.desk.summary()["tick_count"] == 0
+
+
 def row_gap(account: Account) -> None:
     listed_differences(account, 3, 9)
 
@@ -297,6 +313,7 @@ ROWS: dict[str, tuple[str, Callable[[Account], None]]] = {
     "half_open": ("half open", row_half_open),
     "mute, short": ("noise", row_short_mute),
     "mute for good": ("mute", row_mute),
+    "forget": ("forgotten", row_forget),
     "gap": ("noise", row_gap),
     "duplicate": ("noise", row_duplicate),
     "reorder": ("noise", row_reorder),
@@ -309,6 +326,7 @@ ROWS: dict[str, tuple[str, Callable[[Account], None]]] = {
     "http=429": ("closed doors", row_no_history),
     "code=10006": ("codes", row_no_history),
     "empty": ("empty", row_no_history),
+    "symbol_status": ("stopped", row_symbol_status),
 }
 
 

@@ -21,10 +21,12 @@ from services.exchange.market import Quote, Trade
         ("mute@10", Fault("mute", "", 10.0, inf)),
         ("mute@10+5", Fault("mute", "", 10.0, 5.0)),
         ("delay=80@0.5+1.5", Fault("delay", "80", 0.5, 1.5)),
-        ("drop@3", Fault("drop", "0", 3.0, 0.0)),
-        ("drop@3+2", Fault("drop", "0", 3.0, 2.0)),
+        ("drop@3", Fault("drop", "0", 3.0, 0.0, moment=True)),
+        ("drop@3+2", Fault("drop", "0", 3.0, 2.0, moment=True)),
         ("drop=5@3", Fault("drop", "5", 3.0, inf)),
-        ("half_open@7", Fault("half_open", "", 7.0, 0.0)),
+        ("half_open@7", Fault("half_open", "", 7.0, 0.0, moment=True)),
+        ("forget@7", Fault("forget", "trade", 7.0, 0.0, moment=True)),
+        ("forget=price@7+3", Fault("forget", "price", 7.0, 3.0, moment=True)),
         ("flash_crash", Fault("flash_crash", "10", 10.0, 10.0)),
         ("flash_crash=20@5", Fault("flash_crash", "20", 5.0, 10.0)),
         ("pong=none", Fault("pong", "none", None, inf)),
@@ -67,6 +69,7 @@ def test_specs_may_be_repeated_or_separated_by_commas() -> None:
         ("tls_error@3s", "fault 'tls_error@3s' is on from the start: it takes no time"),
         ("http=200", "fault 'http=200': the value must be a number from 400 to 599"),
         ("pong=late", "fault 'pong=late': the value must be pong, none or a number of at least 0"),
+        ("forget=kline", "fault 'forget=kline': the value must be one of trade, depth_book1, price"),
         ("kline=odd", "fault 'kline=odd': the value must be one of late, duplicate, no_last, jump"),
         ("mute@", "fault 'mute@': after @ come times, as in @10s or @10s+5s"),
         ("mute@-1", "fault 'mute@-1': after @ come times, as in @10s or @10s+5s"),
@@ -97,6 +100,11 @@ def test_the_last_of_two_that_are_on_wins() -> None:
 def test_a_moment_strikes_once_and_one_with_a_number_never() -> None:
     faults = parse_faults(["drop@3", "drop=5@1"])
     assert [now_s for now_s in range(6) if faults.struck("drop", now_s - 1, now_s)] == [3]
+
+
+def test_several_moments_may_strike_together() -> None:
+    faults = parse_faults(["forget=trade@3", "forget=price@3", "forget@9"])
+    assert [fault.value for fault in faults.struck("forget", 2, 4)] == ["trade", "price"]
 
 
 def _frames(*specs: str, count: int = 6) -> list[str | bytes]:

@@ -118,6 +118,8 @@ def test_grids_are_powers_of_ten_from_the_precisions(data: object) -> None:
         ([PAIR | {"quotePrecision": 1.5}], "unreadable"),
         ([PAIR | {"basePrecision": "1e999"}], "unreadable"),
         ([PAIR | {"minTradeVolume": None}], "unreadable"),
+        ([PAIR | {"symbolStatus": "STOP"}], "not_traded"),
+        ([PAIR | {"symbolStatus": "preview"}], "not_traded"),
     ],
 )
 def test_grids_that_are_not_told_are_a_named_refusal(data: object, name: str) -> None:
