@@ -183,7 +183,8 @@ def check(
     width = max(len(row.name) for row in rows)
     for row in rows:
         mark = "ok" if row.ok else "NO"
-        typer.echo(f"{mark}  {row.name:<{width}}  {row.value}  ({row.origin}){'' if row.ok else '  ' + row.advice}")
+        origin = f"  ({row.origin})" if row.origin else ""
+        typer.echo(f"{mark}  {row.name:<{width}}  {row.value}{origin}{'' if row.ok else '  ' + row.advice}")
     raise typer.Exit(0 if all(row.ok for row in rows) else 2)
 
 

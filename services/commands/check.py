@@ -25,7 +25,7 @@ LoadStrategy = Callable[[Mapping[str, Any]], str]
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
-    """One thing looked at. `origin` is where its value comes from; `advice` is empty when it is `ok`."""
+    """One thing looked at. `origin` is where a setting comes from, else empty; `advice` is empty when it is `ok`."""
 
     name: str
     value: str
@@ -60,8 +60,7 @@ def run_checks(
     rows.append(_strategy(resolved, load_strategy))
     if online:
         rows += [
-            CheckRow(found.name, found.value, resolved.origins["source"], found.ok, found.advice)
-            for found in check_source(resolved.values)
+            CheckRow(found.name, found.value, "", found.ok, found.advice) for found in check_source(resolved.values)
         ]
     return rows
 

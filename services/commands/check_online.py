@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import SplitResult, urlencode, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import websocket
 
 from services.clock import monotonic_ms, wall_ms
 from services.feed.bitunix_frames import CHANNELS
-from services.feed.bitunix_rows import pairs_path, parse_pair, parse_symbols, unlisted
+from services.feed.bitunix_rows import kline_path, pairs_path, parse_klines, parse_pair, parse_symbols, unlisted
+from services.feed.config import MINUTE_MS
 from services.feed.facts import Refusal
 from services.feed.route_ws import open_websocket, proxy_for
 
@@ -127,6 +128,8 @@ def _listed(url: SplitResult, symbol: str) -> Finding:
     if not isinstance(pair, Refusal):
         grids = f"tick {pair.tick_size:f}, lot {pair.lot_size:f}, minimum {pair.min_qty:f}"
         return Finding("REST symbol", f"{symbol}: {grids}", ok=True)
+    if pair.name == "not_traded":
+        return Finding("REST symbol", f"{symbol} is not traded", ok=False, advice=f"{pair.detail}.")
     if pair.name != "unknown_symbol":
         advice = f"The answer is not understood ({pair.name}: {pair.detail[:80]}); check bitunix_rest_url."
         return Finding("REST symbol", "not understood", ok=False, advice=advice)
@@ -136,9 +139,8 @@ def _listed(url: SplitResult, symbol: str) -> Finding:
 
 
 def _get_candles(url: SplitResult, symbol: str) -> tuple[bytes, str]:
-    """The body of a request for one candle, and the server's `Date` header."""
-    query = urlencode({"symbol": symbol, "interval": "1m", "limit": 1})
-    return _get(url, f"/api/v1/futures/market/kline?{query}", "REST candles")
+    """The body of a request for candles (of one minute alone, perhaps nobody traded), and the server's `Date` header."""
+    return _get(url, kline_path(symbol, MINUTE_MS, None), "REST candles")
 
 
 def _get(url: SplitResult, path: str, name: str) -> tuple[bytes, str]:
@@ -157,17 +159,15 @@ def _get(url: SplitResult, path: str, name: str) -> tuple[bytes, str]:
 
 
 def _candles(body: bytes, symbol: str) -> Finding:
-    try:
-        answer = json.loads(body)
-        code, rows = answer["code"], answer["data"]
-    except (ValueError, KeyError, TypeError):
-        advice = "The answer is not Bitunix's; check bitunix_rest_url."
+    rows = parse_klines(body, MINUTE_MS)
+    if not isinstance(rows, Refusal) and rows:
+        return Finding("REST candles", f"{len(rows)} of {symbol}", ok=True)
+    if isinstance(rows, Refusal) and rows.name != "rest_code":
+        advice = f"The answer is not Bitunix's ({rows.name}); check bitunix_rest_url."
         return Finding("REST candles", "not understood", ok=False, advice=advice)
-    if code != 0 or not isinstance(rows, list) or not rows:
-        said = str(answer.get("msg", ""))[:80]
-        advice = f"The exchange gives no candles for {symbol} (code {code}, {said!r}); check symbol."
-        return Finding("REST candles", "none", ok=False, advice=advice)
-    return Finding("REST candles", f"answered for {symbol}", ok=True)
+    said = rows.detail if isinstance(rows, Refusal) else "an empty list"
+    advice = f"The exchange gives no candles for {symbol} ({said}); check symbol."
+    return Finding("REST candles", "none", ok=False, advice=advice)
 
 
 def _clock(date: str, now_ms: int) -> Finding:

@@ -8,12 +8,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from exchange_builders import config, running
 from websockets.sync.server import ServerConnection, serve
 
 from services.commands import check_online
 from services.commands.check_online import Finding, check_source
 
-KLINE = {"code": 0, "msg": "Success", "data": [{"open": "1", "time": "1786410720000"}]}
+ROW = {"open": "1", "high": "1", "low": "1", "close": "1", "quoteVol": "1", "baseVol": "1", "time": "1786410720000"}
+KLINE = {"code": 0, "msg": "Success", "data": [ROW]}
 BTC = {"symbol": "BTCUSDT", "basePrecision": 4, "quotePrecision": 1, "minTradeVolume": "0.0001"}
 PAIRS = {"code": 0, "msg": "Success", "data": [BTC]}
 TRADE = {"ch": "trade", "symbol": "BTCUSDT", "ts": 1, "data": [{"p": "1", "v": "1", "s": "buy"}]}
@@ -23,8 +25,11 @@ NO_BOOK = {"ch": "depth_book1", "symbol": "X", "ts": 1, "data": {"b": [["", ""]]
 
 
 @contextmanager
-def rest(answer: Any, status: int = 200, pairs: Any = PAIRS) -> Iterator[str]:
+def rest(answer: Any, status: int = 200, pairs: Any = PAIRS, date: str = "") -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return date or super().date_time_string(timestamp)
+
         def do_GET(self) -> None:
             body = json.dumps(pairs if "trading_pairs" in self.path else answer).encode()
             self.send_response(status)
@@ -108,7 +113,7 @@ def test_a_channel_that_stays_silent_is_told(monkeypatch: pytest.MonkeyPatch) ->
             200,
             "gives no candles for BTCUSDT (code 20015",
         ),
-        ({"code": 0, "msg": "Success", "data": []}, 200, "gives no candles for BTCUSDT (code 0"),
+        ({"code": 0, "msg": "Success", "data": []}, 200, "gives no candles for BTCUSDT (an empty list)"),
         (["hello"], 200, "The answer is not Bitunix's"),
         ({}, 429, "The server answered 429"),
     ],
@@ -145,3 +150,46 @@ def test_nobody_at_the_port_is_told_and_ends_the_questions() -> None:
 @pytest.mark.parametrize("source", ["demo", "mock", "replay"])
 def test_sources_on_this_machine_need_no_network(source: str) -> None:
     assert check_source({"source": source}) == [Finding("source answers", f"{source} is on this machine", ok=True)]
+
+
+CHANNELS = [f"WebSocket data on {channel}" for channel in ("depth_book1", "trade", "price")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "bad"),
+    [
+        ("", []),
+        ("no_greeting,ack,nanoseconds,numeric,unswapped,forming,delay=300", []),
+        ("tls_error", ["REST TCP and TLS", "WebSocket TCP and TLS"]),
+        ("http=503", ["REST symbol"]),
+        ("code=10006", ["REST symbol", "REST candles"]),
+        ("empty", ["REST candles"]),
+        ("symbol_status=STOP", ["REST symbol"]),
+        ("handshake=429", ["WebSocket data"]),
+        ("drop", ["WebSocket data"]),
+        ("mute", CHANNELS),
+        ("half_open@0+60", CHANNELS),
+        ("forget=trade", CHANNELS[1:2]),
+    ],
+)
+def test_each_fault_of_the_exchange_shows_where_it_is(
+    fault: str, bad: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check_online, "TIMEOUT_MS", 2_000)
+    with running(config(fault)) as exchange:
+        secure = "s" if fault == "tls_error" else ""
+        findings = found(f"http{secure}://{exchange.rest_url.partition('://')[2]}", exchange.ws_url)
+    assert [name for name, finding in findings.items() if not finding.ok] == bad
+
+
+def test_a_name_that_nobody_knows_is_told_and_ends_the_questions() -> None:
+    findings = found(f"http://{'x' * 64}.test", f"ws://{'x' * 64}.test/public/")
+    assert {name: finding.ok for name, finding in findings.items()} == {"REST DNS": False, "WebSocket DNS": False}
+    assert "check the network, DNS and bitunix_ws_url" in findings["WebSocket DNS"].advice
+
+
+def test_a_clock_that_is_far_off_is_told_with_its_offset() -> None:
+    with rest(KLINE, date="Thu, 01 Jan 2099 00:00:00 GMT") as rest_url, stream(saying(BOOK, TRADE, PRICE)) as ws_url:
+        finding = found(rest_url, ws_url)["clock"]
+    assert float(finding.value.removesuffix(" s")) < -1e9
+    assert finding.advice.endswith(" s slow; let the system set it from the network.")
