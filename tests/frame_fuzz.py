@@ -20,12 +20,14 @@ from bus.messages import Candle, Funding, MarketEvent, Quote, Trade
 from services.feed.bitunix_frames import Control, RawKline, RawTicker, parse_frame
 from services.feed.bitunix_rows import parse_klines, parse_pair, parse_symbols
 from services.feed.config import Instrument
-from services.feed.facts import RawCandle, RawFunding, RawQuote, RawTrade, Refusal
+from services.feed.facts import Backfill, DataLost, RawCandle, RawFunding, RawQuote, RawTrade, Refusal
 from services.feed.guards import refuse_candle
 from services.feed.jump import JumpGuard
 from services.feed.leap import LeapGuard
 
 TS = 1_790_126_515_684
+STEP_MS = 700
+"""Between the times of two variants."""
 FRESH = 500
 """Variants after which the stream begins anew, so that one that leads astray does not hide the others."""
 
@@ -50,8 +52,8 @@ FRAMES = [
 ]
 ANSWERS = [
     (
-        '{"code":0,"data":[{"open":"64034.3","high":"64045.1","low":"64030.9","close":"64045.1","quoteVol":"16.0341",'
-        '"baseVol":"1026789.19294","time":"1786410720000"}],"msg":"Success"}'
+        '{"code":0,"data":[{"open":"86700","high":"86711.1","low":"86688.9","close":"86690.1","quoteVol":"16.0341",'
+        f'"baseVol":"1390065.5","time":"{TS // MINUTE * MINUTE}"}}],"msg":"Success"}}'
     ),
     '{"code":0,"data":[{"symbol":"BTCUSDT","minTradeVolume":"0.0001","basePrecision":4,"quotePrecision":1}]}',
     '{"code":10006,"msg":"too many requests","data":null}',
@@ -114,11 +116,11 @@ REFUSALS = frozenset(
 @cache
 def originals() -> tuple[bytes, ...]:
     """Whole frames to be mangled."""
-    found = [(frame % (TS + turn * 100) if "%d" in frame else frame).encode() for turn in range(8) for frame in FRAMES]
+    found = 8 * [(frame % TS if "%d" in frame else frame).encode() for frame in FRAMES]
     frames = SHARED_DATA / "bitunix_frames.jsonl"
     if frames.exists():
         lines = [json.loads(line) for line in frames.read_text().splitlines()]
-        # Of one time, or a stream of them would be nothing but leaps.
+        # Of one time, which a variant sets, or a stream of them would be nothing but leaps.
         found += [
             re.sub(r'"ts":1\d{12}', f'"ts":{TS}', line["raw"]).encode() for line in lines if line["dir"] == "recv"
         ]
@@ -131,7 +133,7 @@ def originals() -> tuple[bytes, ...]:
 def variant(number: int, whole: Sequence[bytes]) -> bytes:
     """One of the originals, mangled in one to three places."""
     words: tuple[int, ...] = unpack(">16I", shake_128(number.to_bytes(8, "big")).digest(64))
-    frame = whole[words[0] % len(whole)]
+    frame = whole[words[0] % len(whole)].replace(b'"ts":%d' % TS, b'"ts":%d' % (TS + number % FRESH * STEP_MS))
     for step in range((1, 1, 2, 3)[words[1] % 4]):
         how, at, what, length = words[2 + 4 * step : 6 + 4 * step]
         frame = _mangled(frame, whole, how, at, what, length)
@@ -189,7 +191,8 @@ class Laws:
         self.seq = self.ts_ms = 0
         self._quote_ms: int | None = None
         self._last: MarketEvent | None = None
-        self._close_ms: int | None = None
+        self._candle: Candle | None = None
+        self._trades: list[Trade] = []
 
     def follow(self, event: MarketEvent) -> None:
         """Take the next event; fail if it breaks a law."""
@@ -198,18 +201,39 @@ class Laws:
         self.seq, self.ts_ms = event.seq, event.ts_ms
         match event:
             case Candle():
-                assert self._close_ms in {None, event.open_ms}, "candles are contiguous"
-                assert event.open_ms % MINUTE == 0
-                self._close_ms = event.close_ms
+                self._follow_candle(event)
             case Quote():
-                assert self._close_ms is None or event.ts_ms < self._close_ms + MINUTE, "its candle stands before it"
+                assert event.bid <= event.ask
                 self._quote_ms = None if event.synthetic else event.ts_ms
             case Trade():
                 made = isinstance(self._last, Quote) and self._last.synthetic
                 assert made or (self._quote_ms is not None and event.ts_ms - self._quote_ms <= 10_000)
+                self._trades.append(event)
             case Funding():
+                assert abs(event.rate) < 1.0
                 assert event.mark >= 0.0
+        if isinstance(event, Quote | Trade):
+            assert self._candle is None or event.ts_ms < self._candle.close_ms + MINUTE, "its candle stands before it"
         self._last = event
+
+    def _follow_candle(self, candle: Candle) -> None:
+        assert candle.open_ms % MINUTE == 0
+        assert self._candle is None or candle.open_ms == self._candle.close_ms, "candles are contiguous"
+        if candle.complete:
+            assert candle.volume == _sum(trade.size for trade in self._trades)
+            prices = [trade.price for trade in self._trades] or [self._candle.close if self._candle else candle.close]
+            shown = (candle.open, candle.high, candle.low, candle.close)
+            assert shown == (prices[0], max(prices), min(prices), prices[-1]), "it is its trades, or flat"
+            assert all(candle.open_ms <= trade.ts_ms < candle.close_ms for trade in self._trades)
+        self._candle, self._trades = candle, []
+
+
+def _sum(sizes: Iterable[float]) -> float:
+    """As one adds up while they come; the builtin is more exact than that on newer Pythons."""
+    total = 0.0
+    for size in sizes:
+        total += size
+    return total
 
 
 class Fuzz:
@@ -228,7 +252,7 @@ class Fuzz:
             is_answer = number % 5 == 0
             data = variant(number, self._answers if is_answer else self._frames)
             try:
-                self._answer(data) if is_answer else self._frame(data)
+                self._answer(data, bridges=number % 100 == 0) if is_answer else self._frame(data)
             except BaseException as error:
                 error.add_note(f"variant {number}: {data[:300]!r}")
                 raise
@@ -261,11 +285,21 @@ class Fuzz:
         for event in self._core.take(fact):
             self._laws.follow(event)
             self.counts["events"] += 1
+            self.counts["complete candles"] += isinstance(event, Candle) and event.complete and event.volume > 0
 
-    def _answer(self, data: bytes) -> None:
+    def _bridge(self, rows: Sequence[RawCandle]) -> None:
+        for fact in (DataLost(), Backfill(tuple(rows))):
+            for event in self._core.take(fact):
+                self._laws.follow(event)
+        self.counts["bridges"] += 1
+
+    def _answer(self, data: bytes, *, bridges: bool) -> None:
         self.counts["answers"] += 1
         rows = parse_klines(data, MINUTE)
-        assert isinstance(rows, Refusal) or all(_is_good(row) for row in rows)
+        if not isinstance(rows, Refusal):
+            assert all(_is_good(row) for row in rows)
+            if bridges:
+                self._bridge(rows)
         pair = parse_pair(data, SYMBOL)
         assert isinstance(pair, Instrument | Refusal)
         symbols = parse_symbols(data)

@@ -10,6 +10,8 @@ def test_mangled_frames_give_results_or_named_refusals() -> None:
     assert counts["frames"] + counts["answers"] == 20_000
     # It would prove little if hardly anything came through, or hardly anything was refused.
     assert counts["events"] > 500
+    assert counts["bridges"] > 50
+    assert counts["complete candles"] > 40
     assert all(counts[name] > 5 for name in ("not_json", "unreadable", "bad_shape", "jump", "other_symbol"))
 
 
