@@ -91,12 +91,12 @@ SESSIONS: dict[str, Callable[[Desk], Account]] = {
     "mute": lambda desk: died(desk, "mute@5s", LAP_STALE_DATA_TIMEOUT_SEC="5"),
     "gone": lambda desk: died(desk, "drop@5s+600s", LAP_WS_MAX_RETRIES="30"),
     "tls": lambda desk: died(desk, "tls_error", LAP_WS_MAX_RETRIES="20"),
-    "closed doors": lambda desk: lived(desk, "handshake=429@0s+3s,http=429", 14),
+    "closed doors": lambda desk: lived(desk, "handshake=429@0s+3s,http=429,kline=no_last", 14),
     "stopped": lambda desk: died(desk, "symbol_status=STOP"),
-    "codes": lambda desk: lived(desk, "code=10006", 12),
-    "empty": lambda desk: lived(desk, "empty", 8),
+    "codes": lambda desk: lived(desk, "code=10006,delay=2s,pong=3s,kline=late", 12),
+    "empty": lambda desk: lived(desk, "empty,pong,kline=duplicate,idle_cut=80,rate_limit=4", 8),
 }
-"""The long ones first: they run beside the others."""
+"""The long ones first: they run beside the others. The last ones try, besides, what else a conversation may be like."""
 
 
 @pytest.fixture(scope="module")
