@@ -2,7 +2,7 @@
 
 The stream has no numbers, so a lost push is not seen; the exchange's candle of the same time tells. What was published
 stays as it is: a strategy has decided on it. A difference that a second look confirms is told, and that is all.
-Incomplete candles are known to be wrong, and not compared.
+Incomplete candles are known to be wrong, and not compared. Seconds are compared by the minute (`minutes`).
 
 Assumption: the exchange puts a trade into the minute in which it happened, we into the one in which it was pushed. So
 trades of the last instants of a candle may stand in the next: small differences are daily bread, and no incident.

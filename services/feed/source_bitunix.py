@@ -22,7 +22,7 @@ from services.feed.bitunix_rest import (
 from services.feed.bitunix_rows import INTERVAL_NAMES
 from services.feed.bitunix_talk import Patience
 from services.feed.bitunix_ws import BitunixSocket
-from services.feed.config import HISTORY_CANDLES, FeedConfig, Instrument
+from services.feed.config import HISTORY_CANDLES, MINUTE_MS, FeedConfig, Instrument
 from services.feed.facts import (
     DataLost,
     Fact,
@@ -38,6 +38,7 @@ from services.feed.facts import (
 from services.feed.hold import Hold
 from services.feed.jump import JumpGuard
 from services.feed.leap import LeapGuard
+from services.feed.minutes import Minutes
 from services.feed.news import Closed, GivenUp, Heard, Opened, Silent, WireFact, WireNews
 from services.feed.reconciling import Difference, Reconciliation
 from services.feed.source import Now, Resume, SourceError, make_info
@@ -92,6 +93,7 @@ class BitunixSource:
         self._leap = LeapGuard(last_ms)
         self._jump = JumpGuard(config.max_jump_pct)
         self._reconciliation = Reconciliation()
+        self._minutes = Minutes()
         self._differences = 0
         self._traded_ms = 0
         # Whatever came before the first tick was not seen, at a start as after a restart.
@@ -100,7 +102,7 @@ class BitunixSource:
         self._history: HistoryAnswer | None = None if self._has_klines else HistoryAnswer([])
         self._asked_history = not self._has_klines
         self.info: StreamInfo | None = resume.info if resume is not None else None
-        self._rest = BitunixRest(config.rest_url, config.symbol, config.interval_ms, self._deliver)
+        self._rest = BitunixRest(config.rest_url, config.symbol, max(MINUTE_MS, config.interval_ms), self._deliver)
         patience = Patience(server_ms=SERVER_MS if config.source == "demo" and resume is None else 0)
         self._socket = BitunixSocket(config.ws_url, config.symbol, config.backoff, self._deliver, patience)
         if self.info is None:
@@ -137,9 +139,10 @@ class BitunixSource:
         return min((wait_ms for wait_ms in waits if wait_ms is not None), default=1_000)
 
     def published(self, candle: Candle, now: Now) -> None:
-        """Remember a candle, to compare it with the exchange's own."""
-        if self._has_klines:
-            self._reconciliation.published(candle, now.monotonic_ms)
+        """Remember a candle, or the minute that it ends, to compare it with the exchange's own."""
+        whole = candle if self._has_klines else self._minutes.add(candle)
+        if whole is not None:
+            self._reconciliation.published(whole, now.monotonic_ms)
 
     def close(self) -> None:
         """Hang up."""

@@ -8,6 +8,7 @@ from feed_builders import MINUTE, T0, feed_core, history_candle, published, raw_
 from bus.messages import Candle
 from services.feed.facts import Backfill, DataLost, RawCandle
 from services.feed.gaps import Gap, words
+from services.feed.minutes import Minutes
 from services.feed.reconciling import (
     FIRST_LOOK_MS,
     LONGEST_WAIT_MS,
@@ -154,3 +155,28 @@ def test_a_loss_within_a_candle_is_that_candle() -> None:
     published(core, [raw_quote(), DataLost(), raw_quote(5)])
     (gap,) = core.take_gaps()
     assert words(gap, MINUTE) == "data was lost in the candle of 2023-11-14T22:14:00Z: it is incomplete"
+
+
+def second(at: int, close: float, volume: float, *, complete: bool = True) -> Candle:
+    """A candle of 15 s, `at` of them after T0, all at one price."""
+    open_ms = T0 + at * 15_000
+    return Candle(
+        1 + at, open_ms + 15_000, "BTCUSDT", 15_000, open_ms, close, close, close, close, volume, complete=complete
+    )
+
+
+def test_short_candles_are_put_together_to_the_exchange_s_minutes() -> None:
+    minutes = Minutes()
+    parts = [second(0, 90.0, 0.0), second(1, 101.0, 1.0), second(2, 99.0, 2.0), second(3, 99.0, 0.0)]
+    assert [minutes.add(part) for part in parts[:3]] == [None, None, None]
+    assert minutes.add(parts[3]) == Candle(
+        4, T0 + MINUTE, "BTCUSDT", MINUTE, T0, 101.0, 101.0, 99.0, 99.0, 3.0, complete=True
+    )
+
+
+def test_a_minute_is_what_its_parts_are() -> None:
+    minutes = Minutes()
+    begun = [minutes.add(second(at, 100.0, 1.0)) for at in (2, 3)]
+    assert begun == [None, None], "its begin was not seen"
+    flat = [minutes.add(second(at, 100.0, 0.0, complete=at != 5)) for at in (4, 5, 6, 7)]
+    assert flat[3] == replace(second(7, 100.0, 0.0, complete=False), interval_ms=MINUTE, open_ms=T0 + MINUTE)

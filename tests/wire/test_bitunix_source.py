@@ -149,3 +149,18 @@ def test_a_connection_that_is_deaf_to_trades_is_made_anew(monkeypatch: pytest.Mo
             assert listener.states == [FeedState.CONNECTED, FeedState.CONNECTING, FeedState.CONNECTED]
             why = [word.detail for word in listener.said if isinstance(word, SourceState) and word.incident]
             assert why[0].startswith("no trades heard where the exchange had some")
+
+
+def test_second_candles_are_compared_by_the_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exchange has 2 coins at 100 in each minute; the feed hears one of the two."""
+    for name in ("FIRST_LOOK_MS", "NEXT_LOOK_MS"):
+        monkeypatch.setattr(reconciling, name, 50)
+    heard = [book(T0), prints(T0 + 1, "100"), prints(T0 + MINUTE + 5_000, "100", "100"), book(T0 + 2 * MINUTE)]
+    with (
+        served(streaming(*heard)) as (_, ws_url),
+        rest_served(klines(T0 + MINUTE)) as (rest_url, _),
+        listening(ws_url, rest_url, interval="5s") as listener,
+    ):
+        listener.until(lambda it: any(isinstance(word, Remark) and word.incident for word in it.said))
+        (told,) = [word.text for word in listener.said if isinstance(word, Remark) and word.incident]
+        assert told.endswith("was published as 100/100/100/100 volume 1; the exchange has 100/100/100/100 volume 2")
