@@ -27,6 +27,7 @@ ROUND = (
     "mute@{at}s+1s",
     "duplicate=5@{at}s+2s",
     "drop@{at}s+1500ms",
+    "forget@{at}s",
     "reorder=5@{at}s+2s",
     "garbage=5@{at}s+2s",
     "http=500@{at}s+2500ms,drop@{at}s+500ms",
