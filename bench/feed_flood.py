@@ -1,10 +1,10 @@
 """A minute of 5,000 trades a second through exchange, feed, bus, broker and recording, in real processes (`make bench-feed`).
 
 Measured: the lag from an event's own time on the exchange's clock (which is this machine's, so the exchange's and the
-socket's delays count, too) to its publication by the feed, and to its arrival at a listener; how late this machine wakes a
-thread that does nothing (a busy machine has no better lag than that); memory of feed and broker. Checked: every trade that the exchange
-made is in the recording, once and in order; the broker has worked what is recorded, each event once. SECONDS=n and RATE=n
-for another length and flood.
+socket's delays count, too) to its publication by the feed, and to its arrival at a listener; how late this machine
+wakes a thread that does nothing (a busy machine has no better lag than that), and how busy it was; memory of feed and
+broker. Checked: every trade that the exchange made is in the recording, once and in order; the broker has worked what
+is recorded, each event once. SECONDS=n and RATE=n for another length and flood.
 """
 
 import asyncio
@@ -53,6 +53,7 @@ class Seen:
     arrived_ms: list[float] = field(default_factory=list)
     woken_ms: list[float] = field(default_factory=list)
     missed: int = 0
+    cores: dict[str, float] = field(default_factory=dict)
     memory_mb: dict[str, list[float]] = field(default_factory=lambda: {"feed": [], "broker": []})
 
 
@@ -64,12 +65,25 @@ def exchange(port: int, began_ms: int) -> None:
     asyncio.run(serve(config, asyncio.Event(), lambda: None, lambda line: print(line, flush=True)))
 
 
+def busy_s() -> float:
+    """Seconds that this machine's cores have worked, for whomever."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0)
+
+
+def worked_s(processes: dict[str, psutil.Process]) -> dict[str, float]:
+    """Seconds that some processes have worked, and all together."""
+    return {name: sum(process.cpu_times()[:2]) for name, process in processes.items()} | {"all": busy_s()}
+
+
 def watch(desk: Desk, bus: Bus, began_ms: int) -> Seen:
     """Listen to the feed as the broker does, for the bench's length."""
     seen, over = Seen(), threading.Event()
     port = desk.json(".lap", "session.json")["ports"]["feed"]
     subscriber = bus.subscriber(port, [Quote, Trade, Candle])
     watched = {service: psutil.Process(desk.service_pid(service)) for service in seen.memory_mb}
+    workers = {**watched, "exchange": psutil.Process(desk.programs[0].popen.pid), "observer": psutil.Process()}
+    worked_before_s = worked_s(workers)
     threading.Thread(target=measure_wakes, args=(seen, over), daemon=True).start()
     offset_ms = boot_ms() - monotonic_ms()
     end_ms, next_look_ms, last_seq = boot_ms() + int(SECONDS * 1000), 0, 0
@@ -89,6 +103,7 @@ def watch(desk: Desk, bus: Bus, began_ms: int) -> Seen:
             for service, process in watched.items():
                 seen.memory_mb[service].append(process.memory_info().rss / 1e6)
     over.set()
+    seen.cores = {name: (now_s - worked_before_s[name]) / SECONDS for name, now_s in worked_s(workers).items()}
     return seen
 
 
@@ -155,6 +170,8 @@ def told(desk: Desk, seen: Seen) -> int:
     print(f"from event to publication: {spread(seen.published_ms)}")
     print(f"from event to arrival at a listener: {spread(seen.arrived_ms)}")
     print(f"this machine wakes an idle thread late by: {spread(seen.woken_ms)}")
+    shares = ", ".join(f"{name} {share:.2f}" for name, share in seen.cores.items() if name != "all")
+    print(f"cores at work: {seen.cores['all']:.2f} of {psutil.cpu_count()} ({shares}, the rest is others')")
     print(f"trades of the exchange {made:,}, missing in the recording {missing}; missed by this observer {seen.missed}")
     print(f"ticks recorded {ticks:,}, worked by the broker {summary['tick_count']:,}; restarts {summary['restarts']}")
     growth = {}

@@ -7,7 +7,7 @@ newest quote. Its arithmetic is add, multiply, divide and square root only: the 
 start instant there are minutes only, drawn backwards from the start price.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from hashlib import shake_128
 from math import sqrt
@@ -152,20 +152,18 @@ class Walk:
         found: list[Event] = []
         for second in range((from_ms - self.start_ms) // SECOND_MS, -((self.start_ms - to_ms) // SECOND_MS)):
             events = self._second(second)
-            base_ms = self.start_ms + second * SECOND_MS
-            if from_ms <= base_ms and base_ms + SECOND_MS <= to_ms:
-                found += events
-            else:
-                found += [event for event in events if from_ms <= event.ts_ms < to_ms]
+            first = bisect_left(events, from_ms, key=_time)
+            found += events[first : bisect_left(events, to_ms, first, key=_time)]
         return found
 
     def next_ms(self, after_ms: int) -> int:
         """Return the time of the first event after `after_ms`: every second begins with a quote."""
         second = max(after_ms - self.start_ms, 0) // SECOND_MS
         while True:
-            for event in self._second(second):
-                if event.ts_ms > after_ms:
-                    return event.ts_ms
+            events = self._second(second)
+            following = bisect_right(events, after_ms, key=_time)
+            if following < len(events):
+                return events[following].ts_ms
             second += 1
 
     def past(self, open_ms: int) -> Minute | None:
@@ -264,6 +262,10 @@ def _shock(words: Sequence[int]) -> float:
     """Return a draw with mean 0, variance 1 and fat tails, from four words: a bell with a drawn width."""
     bell = (words[0] + words[1] + words[2]) / 32768 - 3
     return bell * 0.5 / sqrt(1 - 0.98 * words[3] / 65536)
+
+
+def _time(event: Event) -> int:
+    return event.ts_ms
 
 
 def _size(notional: float, price: float, instrument: Instrument) -> float:
