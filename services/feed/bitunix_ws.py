@@ -34,7 +34,8 @@ from services.feed.route_ws import STALL_MS, open_websocket
 
 CONNECT_TIMEOUT_S = 10.0
 SLEPT_MS = 5_000
-"""A jump of the clock that goes on in a suspend against the one that does not: the connection is from before it."""
+"""A jump of the clock that goes on in a suspend against the one that does not, or a look that took so much longer than it
+was to (this process was stopped): the connection is from before it, and what waits there is old."""
 LOOK_AGAIN_S = 0.05
 LOOK_UP_MS = 1_000
 """In a quiet market the thread looks so often whether it is asked to do something else."""
@@ -195,8 +196,10 @@ class BitunixSocket:
             selector.register(self._stopped, selectors.EVENT_READ)
             while not self._stop.is_set():
                 self._say(wire, talk, selector)
-                ready = _has_more(wire) or bool(selector.select(min(LOOK_UP_MS, talk.wait_ms(monotonic_ms())) / 1000))
-                if boot_ms() - monotonic_ms() - slept_ms > SLEPT_MS:
+                looked_ms, wait_ms = boot_ms(), min(LOOK_UP_MS, talk.wait_ms(monotonic_ms()))
+                ready = _has_more(wire) or bool(selector.select(wait_ms / 1000))
+                stood_still_ms = boot_ms() - looked_ms - wait_ms
+                if max(stood_still_ms, boot_ms() - monotonic_ms() - slept_ms) > SLEPT_MS:
                     return "the machine slept"
                 if ready and not self._stop.is_set() and not self._take_burst(wire, talk, selector):
                     return "frames come faster than they are worked off"
