@@ -69,9 +69,15 @@ def shown(name: str, value: object) -> str:
         return "inf" if name == "duration" else "unset"
     if name == "alert_urls":
         urls = value if isinstance(value, list) else str(value).split(",")
-        return ", ".join(f"{str(url).partition('://')[0][:20]}://..." for url in urls) or "none"
+        return ", ".join(map(_scheme, map(str, urls))) or "none"
     text = _plain(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def _scheme(url: str) -> str:
+    """What of a notification URL is no secret; of a text that is none, nothing."""
+    scheme, is_url, _ = url.strip().partition("://")
+    return f"{scheme[:20]}://..." if is_url else "..."
 
 
 def _plain(value: object) -> str:

@@ -234,7 +234,7 @@ BAD = [
     ("replay_speed", "1e-300", "must be from 1e-12 to 1e+09, or max, got 1e-300"),
     ("replay_speed", "inf", "must be greater than 0, or max, got inf"),
     ("replay_speed", "fast", "must be greater than 0, or max, got fast"),
-    ("alert_urls", "secret-token", "must be notification URLs such as json://host/path, got secret-token://..."),
+    ("alert_urls", "secret-token", "must be notification URLs such as json://host/path, got ..."),
     ("metrics_port", "80", "must be at least 1024, got 80"),
     ("metrics_port", "65536", "must be at most 65535, got 65536"),
 ]  # fmt: skip
