@@ -22,6 +22,7 @@ from services.report.build import build_report
 from services.session.launcher import Process
 from services.session.locks import FileLock
 from services.session.state import (
+    CLOSING_LOCK,
     Session,
     Stop,
     is_done,
@@ -30,6 +31,7 @@ from services.session.state import (
     read_stop,
     read_views,
     remove_kill_file,
+    stop_of_json,
 )
 from services.waiting import read_json, wait_until
 
@@ -38,9 +40,15 @@ FEED_MS = 5_000
 """The feed leaves within this, or is killed."""
 
 
-def close_session(session: Session) -> Path:
-    """Bring a session whose services are gone to its end; return where the report is."""
-    stop = read_stop(session) or Stop(session.run_id, StopReason.INTERNAL_ERROR, "closing", "it crashed", wall_ms())
+def close_session(session: Session, told: Stop | None = None) -> Path:
+    """Bring a session whose services are gone to its end; return where the report is.
+
+    Args:
+        session: the session.
+        told: the stop, for a session that could not write it down.
+    """
+    crash = Stop(session.run_id, StopReason.INTERNAL_ERROR, "closing", "it crashed", wall_ms())
+    stop = read_stop(session) or told or crash
     wait_until(lambda: not _feed_is_alive(session), FEED_MS)
     finish_journal(session.run_dir, session.state_dir, session.settings, stop.reason)
     report = build_report(session.run_dir, _end(session, stop))
@@ -54,25 +62,26 @@ def close_session(session: Session) -> Path:
             f"the kill file {session.kill_file} can not be removed ({error.strerror}): nothing starts before it is gone"
         )
         alert(session.log_dir, "ERROR", text)
-    mark_done(session)
+    with contextlib.suppress(OSError):  # a state directory that can not be written: the report stands all the same
+        mark_done(session)
     return report
 
 
 def main() -> int:
-    """Close the session of the state directory that is named on the command line."""
+    """Close the session of the state directory that is named on the command line; behind it may stand the stop."""
     state_dir = Path(sys.argv[1])
     session = read_session(state_dir)
     if session is None:
         sys.stderr.write(f"{state_dir} holds no session\n")
         return 2
     alert_of_crashes(session.log_dir, "closing")
-    lock = FileLock(state_dir / "closing.lock")
-    if not lock.acquire(LOCK_TIMEOUT_MS):
-        return 1
-    if is_done(session):
-        return 0
+    lock = FileLock(state_dir / CLOSING_LOCK)
     try:
-        close_session(session)
+        if not lock.acquire(LOCK_TIMEOUT_MS):
+            return 1
+        if is_done(session):
+            return 0
+        close_session(session, stop_of_json(sys.argv[2]) if len(sys.argv) > 2 else None)
     except OSError as error:
         alert(session.log_dir, "CRITICAL", f"the report can not be written: {error}; make it with 'lap report'")
         return 1

@@ -353,7 +353,7 @@ def _run(service: str, session: Session, start: Start, compose: Compose) -> int:
         if start.supervised:
             stop_session(session, StopReason.CONFIG, service, str(error))  # the report shall say what it was
         sys.stderr.write(f"{error}\n")
-        alert(session.log_dir, "CRITICAL", f"{service}: {error}")
+        alert(session.log_dir, "CRITICAL", f"{service} can not start: {error}")
         return 2
     except Exception as error:  # noqa: BLE001 - the one place: our own impossibility, told and ended
         logger.critical(traceback.format_exc())

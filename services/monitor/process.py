@@ -107,6 +107,9 @@ class MonitorShell:
                 self._runner.stop(m.Shutdown(stop.reason, stop.detail))
 
     def _look_at_kill_file(self) -> None:
+        # Asked first, which takes no handle: without one left even a file that is not there "can not be opened".
+        if not self._session.kill_file.exists():
+            return
         try:
             text = self._session.kill_file.read_bytes()[:1000].decode("utf-8", "replace")
         except FileNotFoundError:

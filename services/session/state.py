@@ -15,6 +15,8 @@ from bus.messages import StopReason
 from services.clock import iso, wall_ms
 from services.waiting import read_json, write_atomic, write_first
 
+CLOSING_LOCK = "closing.lock"
+"""Held by the process that closes the session."""
 _RESERVE = "reserve"
 _RESERVE_BYTES = 64 * 1024
 
@@ -97,6 +99,16 @@ class Stop:
         """The exit code of everybody who lives to exit."""
         return self.reason.exit_code
 
+    def to_json(self) -> str:
+        """Return it as a text, for a process that can not read it from the stop file."""
+        return json.dumps(asdict(self))
+
+
+def stop_of_json(text: str) -> Stop:
+    """Return what `Stop.to_json` was made of."""
+    data = json.loads(text)
+    return Stop(**{**data, "reason": StopReason(data["reason"])})
+
 
 def session_file(state_dir: Path) -> Path:
     """Where a state directory says which session runs."""
@@ -156,19 +168,20 @@ def remove_kill_file(session: Session) -> None:
 
 
 def keep_reserve(state_dir: Path) -> None:
-    """Set some disk space aside, so that a full disk does not keep a session from stopping.
+    """Set aside what a session needs to stop on a disk that takes nothing more.
 
     Raises:
         OSError: there is none even now.
     """
     (state_dir / _RESERVE).write_bytes(b"\0" * _RESERVE_BYTES)
+    (state_dir / CLOSING_LOCK).touch(mode=0o600)
 
 
 def _write_all_the_same(session: Session, data: bytes) -> None:
     """Write the stop on a full disk, or into a state directory that was deleted meanwhile."""
     state_dir = session.state_dir
-    (state_dir / _RESERVE).unlink(missing_ok=True)
     try:
+        (state_dir / _RESERVE).unlink(missing_ok=True)
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not session_file(state_dir).exists():
             write_atomic(session_file(state_dir), session.to_json(), private=True)

@@ -57,7 +57,7 @@ class Keeper:
         """Do what is due: start, notice a hang; return a verdict when there is no way on."""
         if self.child is None:
             if self.state is not State.EXITED and self.state is not State.FATAL and now_ms >= self._start_at_ms:
-                self._start(now_ms)
+                return self._start(now_ms)
             return None
         if now_ms < self._alive_until_ms:
             return None
@@ -88,9 +88,10 @@ class Keeper:
         return self._failed(now_ms)
 
     def stop(self, stop: Stop, now_ms: int) -> None:
-        """Tell the service to end in order; one that is not running just stays away."""
+        """Tell the service to end in order; one that is not running just stays away, and what was fatal stays so."""
         if self.child is None:
-            self._be(State.EXITED)
+            if self.state is not State.FATAL:
+                self._be(State.EXITED)
             return
         self._be(State.STOPPING)
         self._alive_until_ms = now_ms + END_MS
@@ -107,11 +108,16 @@ class Keeper:
         """How often the service was started again."""
         return self._policy.total
 
-    def _start(self, now_ms: int) -> None:
+    def _start(self, now_ms: int) -> Verdict | None:
         self._incarnation += 1
-        self.child = Child(self.service, self._session, self._incarnation, self._because, self._words)
+        try:
+            self.child = Child(self.service, self._session, self._incarnation, self._because, self._words)
+        except OSError as error:  # no handles, no memory, no processes left
+            self._because = f"could not be started: {error.strerror}"
+            return self._failed(now_ms)
         self._alive_until_ms = now_ms + FIRST_BEAT_MS
         self._be(State.STARTING)
+        return None
 
     def _beat(self, now_ms: int) -> None:
         if self.state is State.STOPPING:

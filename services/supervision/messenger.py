@@ -74,13 +74,13 @@ class Messenger:
         return ""
 
     def _send(self, text: str) -> None:
-        self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "services.supervision.notifying"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            cwd=self._root,
-        )
-        assert self._child.stdin is not None
-        with contextlib.suppress(OSError):  # a pipe takes some kilobytes without a reader
+        with contextlib.suppress(OSError):  # no process to be had, or a pipe that takes no more: the file has it all
+            self._child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "services.supervision.notifying"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                cwd=self._root,
+            )
+            assert self._child.stdin is not None
             self._child.stdin.write(json.dumps({"urls": self._urls, "title": self._title, "body": text}).encode())
             self._child.stdin.close()

@@ -5,6 +5,7 @@ pipes and in the process table, so that it works with the bus or the monitor dea
 the kill file, the launcher, its own signals, and its children's beats.
 """
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from services.alerts_file import alert
 from services.clock import monotonic_ms
 from services.session.launcher import Launcher, OutputWatch, Process
 from services.session.locks import FileLock
-from services.session.state import Session, Stop, is_done, read_stop, read_views, stop_session
+from services.session.state import Session, Stop, is_done, read_stop, read_views, remove_kill_file, stop_session
 from services.supervision.child import Word
 from services.supervision.keeper import Keeper, Verdict
 from services.supervision.messenger import Messenger
@@ -77,11 +78,12 @@ class Supervisor:
         self._last_turn_ms = now_ms
         if self._stop is None:
             self._watch(now_ms)
+        if self._stop is None:
             self._pass_on(read_stop(self._session), now_ms)
         if self._messenger is not None:
             self._messenger.turn(now_ms)
         for keeper in self._keepers.values():
-            self._judge(keeper.turn(now_ms), now_ms)
+            self._judge(keeper.turn(now_ms))
 
     def _watch(self, now_ms: int) -> None:
         self._watch_signals(now_ms)
@@ -121,7 +123,9 @@ class Supervisor:
         return [name for name, data in held.items() if not Process(**data).is_alive]
 
     def _say_stop(self, reason: StopReason, detail: str) -> None:
-        stop_session(self._session, reason, self._name, detail)
+        # What holds is passed on at once: on a disk that takes nothing there is no file to read it from.
+        if self._stop is None:
+            self._pass_on(stop_session(self._session, reason, self._name, detail), monotonic_ms())
 
     def _pass_on(self, stop: Stop | None, now_ms: int) -> None:
         if stop is None:
@@ -130,12 +134,11 @@ class Supervisor:
         for keeper in self._keepers.values():
             keeper.stop(stop, now_ms)
 
-    def _judge(self, verdict: Verdict | None, now_ms: int) -> None:
+    def _judge(self, verdict: Verdict | None) -> None:
         if verdict is None:
             return
         reason = StopReason.CONFIG if verdict.is_config else StopReason.RESTARTS_EXHAUSTED
-        if self._stop is None:
-            self._pass_on(stop_session(self._session, reason, self._name, verdict.detail), now_ms)
+        self._say_stop(reason, verdict.detail)
 
     def _forgive(self, now_ms: int) -> None:
         self._kill_file_since_ms = self._signal_since_ms = None
@@ -154,7 +157,9 @@ class Supervisor:
                 self._printer.line(word[4:])
             if not word and self._stop is None:  # it may have heard of the stop before its supervisor did
                 self._pass_on(read_stop(self._session), monotonic_ms())
-            self._judge(self._keepers[child.service].heard(child, word, monotonic_ms()), monotonic_ms())
+                if self._session.kill_file.exists():
+                    self._say_stop(StopReason.KILL, "kill file")
+            self._judge(self._keepers[child.service].heard(child, word, monotonic_ms()))
             if not word:
                 return
 
@@ -167,16 +172,18 @@ class Supervisor:
         while not is_done(self._session) and monotonic_ms() < deadline:
             if tries < MOST_CLOSINGS and ("broker" in self._keepers or self._broker_is_abandoned()):
                 tries += 1
-                self._close_session(deadline)
+                self._close_session(stop, deadline)
             elif "broker" in self._keepers:
                 break  # nobody else would come to make it
             else:
                 pause(TURN_MS / 2)
         if "broker" in self._keepers:
+            with contextlib.suppress(OSError):  # it has stopped the session, with a report or without
+                remove_kill_file(self._session)
             self._printer.line(f"session {self._session.run_id} ended: {stop.reason.value} ({stop.detail})")
             page = self._session.run_dir / "summary.html"
             no_report = f"no report could be made (see alert.txt); try again with 'lap report {self._session.run_id}'"
-            self._printer.line(f"report: {page}" if page.exists() else no_report)
+            self._printer.line(f"report: {page}" if page.is_file() else no_report)
         return stop.code
 
     def _broker_is_abandoned(self) -> bool:
@@ -186,17 +193,19 @@ class Supervisor:
         data = read_views(self._session).get("broker", {}).get("service")
         return data is None or not Process(**data).is_alive
 
-    def _close_session(self, deadline: int) -> None:
+    def _close_session(self, stop: Stop, deadline: int) -> None:
         """Run the closing child: it finishes what a dead broker left, writes the report, says done."""
         try:
             ended = subprocess.run(
-                [sys.executable, "-P", "-m", "services.closing", str(self._session.state_dir)],
+                [sys.executable, "-P", "-m", "services.closing", str(self._session.state_dir), stop.to_json()],
                 stdin=subprocess.DEVNULL,
                 timeout=max(1, deadline - monotonic_ms()) / 1000,
                 check=False,
             )
         except subprocess.TimeoutExpired:
             alert(self._session.log_dir, "CRITICAL", "the report took too long; make it with 'lap report'")
+        except OSError as error:
+            alert(self._session.log_dir, "CRITICAL", f"the report could not be started: {error.strerror}")
         else:
             if ended.returncode:
                 alert(self._session.log_dir, "CRITICAL", f"closing the session failed: exit code {ended.returncode}")

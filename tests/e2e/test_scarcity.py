@@ -1,0 +1,91 @@
+"""What a session can run out of while it runs: handles, an output, a directory it may write; and a second kill file."""
+
+import os
+import resource
+import shutil
+import signal
+import sys
+
+import pytest
+from processes import LAP, QUICK, Desk, eventually
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit")
+@pytest.mark.provokes("alert the report could not be started: ...")
+def test_a_supervisor_without_handles_ends_in_order(desk: Desk) -> None:
+    """It can start nothing any more: neither the service that crashed, nor the report."""
+    program = desk.session()
+    desk.wait_running()
+    pid = desk.service_pid("strategy")
+    resource.prlimit(program.pid, resource.RLIMIT_NOFILE, (3, 4096))
+    os.kill(pid, signal.SIGKILL)
+    assert program.wait(40) == 6
+    eventually(lambda: not program.family(), 10, "no process is left")
+    assert "Traceback" not in program.output()
+    assert desk.lap("report").returncode == 0
+    assert desk.session(LAP_DURATION="0.1").wait(40) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit")
+def test_services_without_handles_go_on_and_end_in_order(desk: Desk) -> None:
+    """Nothing new can be opened by any of them: no heartbeat file, no alert file, not even the kill file."""
+    program = desk.session()
+    desk.wait_running()
+    for service in ("feed", "strategy", "broker", "monitor"):
+        resource.prlimit(desk.service_pid(service), resource.RLIMIT_NOFILE, (3, 4096))
+    desk.wait_trades(len(desk.events("trade_closed")) + 1)
+    assert desk.lap("kill").returncode == 0
+    assert program.wait(20) == 0
+    assert desk.summary()["stop_reason"] == "kill"
+    assert "Traceback" not in program.output()
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", "<&- >&- 2>&-"], ids=["full", "closed"])
+def test_an_output_that_takes_nothing_from_the_start_stops_nothing(desk: Desk, redirection: str) -> None:
+    program = desk.start("sh", "-c", f'exec "$0" run {redirection}', LAP, **{**QUICK, "LAP_DURATION": "0.05"})
+    assert program.wait(40) == 0
+    assert desk.summary()["stop_reason"] == "duration"
+    assert "Traceback" not in program.output()
+
+
+def without_the_right_to_write_anywhere() -> list[str]:
+    """Return what to start a session with so that modes of directories count for it; skip where that can not be."""
+    words = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    if sys.platform != "linux" or (words and shutil.which(words[0]) is None):
+        pytest.skip("root writes everywhere")
+    return words
+
+
+def test_a_state_directory_that_becomes_read_only_keeps_nobody_from_trading_or_stopping(desk: Desk) -> None:
+    program = desk.start(*without_the_right_to_write_anywhere(), LAP, "run", **QUICK)
+    desk.wait_running()
+    state = desk.directory / ".lap"
+    state.chmod(0o555)
+    try:
+        os.kill(desk.service_pid("strategy"), signal.SIGKILL)
+        desk.wait_trades(len(desk.events("trade_closed")) + 1)
+        assert desk.lap("kill").returncode == 0
+        assert program.wait(30) == 0
+    finally:
+        state.chmod(0o700)
+    eventually(lambda: not program.family(), 10, "no process is left")
+    assert desk.summary()["stop_reason"] == "kill"
+    assert "Traceback" not in program.output()
+    assert desk.session(LAP_DURATION="0.05").wait(40) == 0
+
+
+def test_a_second_kill_file_in_the_stop_is_taken_for_the_first(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    kill_file = desk.directory / "kill.txt"
+    kill_file.write_text("the first\n")
+    eventually(lambda: desk.json(".lap", "stop.json") is not None, 10, "the session stops")
+    again = desk.directory / "again.txt"
+    again.write_text("the second\n")
+    again.replace(kill_file)
+    assert program.wait(20) == 0
+    assert not kill_file.exists()
+    assert desk.json(".lap", "stop.json")["detail"] == "the first"
+    assert desk.session(LAP_DURATION="0.05").wait(40) == 0
