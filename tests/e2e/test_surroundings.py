@@ -9,8 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-import zmq
+from bus_peer import TOO_LARGE, Listener, Peer, bus_ports, is_asked
+from crashing import own_ports
 from processes import FACTOR, Desk, environment, eventually
+from strangers import DRESSES, Stranger, is_turned_away
 
 from services.session.keys_file import load_keys
 
@@ -27,28 +29,6 @@ GARBAGE = [
 ]
 
 
-def throw_garbage(desk: Desk) -> None:
-    """Send garbage, with the session's own key, to every socket it has bound."""
-    session = desk.json(".lap", "session.json")
-    keys = load_keys(desk.directory / ".lap")
-    context = zmq.Context()
-    sockets = []
-    for name, port in session["ports"].items():
-        if name.startswith("exchange"):
-            continue
-        socket = context.socket(zmq.DEALER if name.endswith("rpc") else zmq.XSUB)
-        socket.curve_publickey, socket.curve_secretkey = keys.public, keys.secret
-        socket.curve_serverkey = keys.public
-        socket.setsockopt(zmq.LINGER, 5_000)
-        socket.connect(f"tcp://127.0.0.1:{port}")
-        sockets.append(socket)
-        for frame in GARBAGE:
-            socket.send(frame if name.endswith("rpc") else b"\x07" + frame)
-    for socket in sockets:
-        socket.close()
-    context.term()
-
-
 def counts(desk: Desk, service: str) -> bool:
     return any(line["service"] == service for line in desk.events("malformed_frames"))
 
@@ -57,7 +37,10 @@ def test_garbage_on_every_bus_socket_changes_nothing_but_a_counter(desk: Desk) -
     program = desk.session()
     desk.wait_running()
     before = {service: desk.service_pid(service) for service in ("feed", "strategy", "broker", "monitor")}
-    throw_garbage(desk)
+    with Peer(desk) as peer:
+        for name in peer.names:
+            peer.throw(name, GARBAGE)
+            peer.throw(name, [TOO_LARGE] * 3)
     for service in before:
         eventually(
             partial(counts, desk, service),
@@ -71,8 +54,32 @@ def test_garbage_on_every_bus_socket_changes_nothing_but_a_counter(desk: Desk) -
     assert desk.summary()["restarts"] == 0
 
 
-def test_a_session_listens_on_loopback_alone(desk: Desk) -> None:
-    program = desk.session("--source", "demo")
+def strangers_get_nothing(desk: Desk) -> None:
+    """Every kind of stranger at every socket of the bus is turned away; whoever has the key is not."""
+    keys = load_keys(desk.directory / ".lap")
+    stranger = Stranger()
+    try:
+        came = {
+            (name, dress): stranger.come_to(port, asks=is_asked(name), dress=DRESSES[dress], server_key=keys.public)
+            for name, port in bus_ports(desk).items()
+            for dress in DRESSES
+        }
+        assert len(came) == 7 * 4
+        for who, (client, events) in came.items():
+            assert is_turned_away(client, events, int(10_000 * FACTOR)), who
+    finally:
+        stranger.close()
+    listener = Listener(desk)
+    try:
+        eventually(lambda: listener.heard > 10, 10, "a peer hears the session")
+    finally:
+        listener.close()
+    assert desk.events("malformed_frames") == []
+
+
+def test_a_session_listens_on_loopback_alone_and_to_no_stranger(desk: Desk) -> None:
+    metrics_port = own_ports()
+    program = desk.session("--source", "demo", LAP_METRICS_PORT=str(metrics_port))
     desk.wait_running()
     listening = [
         connection.laddr
@@ -80,8 +87,10 @@ def test_a_session_listens_on_loopback_alone(desk: Desk) -> None:
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     ]
-    assert len(listening) >= 7
+    ports = desk.json(".lap", "session.json")["ports"]
+    assert {address.port for address in listening} == {*ports.values(), metrics_port}
     assert {address.ip for address in listening} == {"127.0.0.1"}
+    strangers_get_nothing(desk)
     assert desk.lap("kill").returncode == 0
     assert program.wait(10) == 0
 
