@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 from processes import Desk, desk_in
+from provoking import is_proved
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A working directory of its own; whatever was started in it ends with the test."""
-    yield from desk_in(tmp_path)
+def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """A working directory of its own; whatever was started in it ends with the test.
+
+    What the test says that it provokes (`provoking`) must have come about there.
+    """
+    for desk in desk_in(tmp_path):
+        yield desk
+        claims = [claim for mark in request.node.iter_markers("provokes") for claim in mark.args]
+        assert [claim for claim in claims if not is_proved(desk, claim)] == [], desk.show()
 
 
 @pytest.hookimpl(wrapper=True)

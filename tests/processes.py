@@ -100,6 +100,8 @@ class Desk:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.programs: list[Program] = []
+        self.states: set[str] = set()
+        """States of services that a test has seen shown, where it looked."""
 
     def start(self, *words: str, **env: str) -> Program:
         """Start a program in the background."""
@@ -109,6 +111,10 @@ class Desk:
 
     def lap(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `lap` to its end."""
+        return self.lap_for(30, *words, **env)
+
+    def lap_for(self, seconds: float, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run `lap` to its end, which may take so long."""
         return subprocess.run(
             [LAP, *words],
             cwd=self.directory,
@@ -116,7 +122,7 @@ class Desk:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=30 * FACTOR,
+            timeout=seconds * FACTOR,
             check=False,
         )
 

@@ -65,6 +65,7 @@ def test_an_exchange_that_stays_dead_ends_the_session(desk: Desk) -> None:
     assert "feed_lost" in (desk.directory / "logs" / "alert.txt").read_text()
 
 
+@pytest.mark.provokes("stop_reason feed_lost", "alert event feed_lost")
 def test_no_exchange_at_all_ends_the_session_too(desk: Desk) -> None:
     session = desk.session(**urls(9), **IMPATIENT, LAP_WS_MAX_RETRIES="2")
     assert session.wait(60) == 7
@@ -72,6 +73,7 @@ def test_no_exchange_at_all_ends_the_session_too(desk: Desk) -> None:
     assert desk.summary()["tick_count"] == 0
 
 
+@pytest.mark.provokes("stop_reason stale_data")
 def test_an_exchange_that_falls_mute_ends_the_session(desk: Desk) -> None:
     _, port = exchange(desk, "--fault", "mute@8s")
     session = desk.session(**urls(port), LAP_STALE_DATA_TIMEOUT_SEC="5")

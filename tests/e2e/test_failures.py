@@ -57,6 +57,7 @@ def test_a_service_that_crashes_too_often_ends_the_session(desk: Desk) -> None:
     assert "restarts_exhausted" in (desk.directory / "logs" / "alert.txt").read_text()
 
 
+@pytest.mark.provokes("stop_reason signal")
 def test_ctrl_c_ends_in_order(desk: Desk) -> None:
     program = desk.session()
     desk.wait_running()
@@ -75,6 +76,7 @@ def test_ctrl_c_at_honcho_ends_in_order(desk: Desk) -> None:
     assert desk.summary()["stop_reason"] == "signal"
 
 
+@pytest.mark.provokes("stop_reason orphaned")
 @pytest.mark.parametrize("way", ["honcho", "run"])
 def test_a_launcher_killed_with_9_leaves_an_orderly_end(desk: Desk, way: str) -> None:
     program = desk.honcho() if way == "honcho" else desk.session()
@@ -88,6 +90,7 @@ def test_a_launcher_killed_with_9_leaves_an_orderly_end(desk: Desk, way: str) ->
     assert again.wait(60) == 0, again.output()
 
 
+@pytest.mark.provokes("stop_reason internal_error")
 def test_a_supervisor_killed_with_9_ends_the_session_in_order(desk: Desk) -> None:
     program = desk.honcho()
     desk.wait_running()

@@ -89,3 +89,15 @@ def test_a_second_kill_file_in_the_stop_is_taken_for_the_first(desk: Desk) -> No
     assert not kill_file.exists()
     assert desk.json(".lap", "stop.json")["detail"] == "the first"
     assert desk.session(LAP_DURATION="0.05").wait(40) == 0
+
+
+@pytest.mark.provokes("alert the kill file ... can not be removed (...): nothing starts before it is gone")
+def test_a_kill_file_that_can_not_be_removed_stops_all_the_same_and_is_told(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    (desk.directory / "full").mkdir()
+    (desk.directory / "full" / "something").touch()
+    (desk.directory / "full").rename(desk.directory / "kill.txt")
+    assert program.wait(20) == 0
+    assert desk.summary()["stop_reason"] == "kill"
+    assert desk.lap("run").returncode == 2

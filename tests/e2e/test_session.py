@@ -84,6 +84,7 @@ def test_honcho_and_lap_run_end_by_themselves_with_the_same_files_and_trades(tmp
     assert trades[0][:shorter] == trades[1][:shorter]
 
 
+@pytest.mark.provokes("stop_reason kill")
 @pytest.mark.parametrize("way", ["touch", "mkdir", "lap kill"])
 def test_the_kill_switch_stops_everything_and_closes_the_position(desk: Desk, way: str) -> None:
     program = desk.session(LAP_TP_R="1000", LAP_STOP_BPS="900", LAP_RISK_PCT="1")
@@ -154,6 +155,7 @@ def test_the_files_of_a_running_session_are_as_the_contract_says(desk: Desk) -> 
     ends_whole(desk, program, "kill")
 
 
+@pytest.mark.provokes("stop_reason duration")
 def test_the_report_can_be_made_again(desk: Desk) -> None:
     program = desk.session(LAP_DURATION="0.2")
     assert program.wait(60) == 0, program.output()
