@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := LAP_DURATION=1 LAP_SEED=0 LAP_INTERVAL=1s LAP_STRATEGY_PARAMS=fast=3,slow=8 \
 	LAP_MIN_TRADE_INTERVAL_SEC=3 LAP_STOP_BPS=12 LAP_TP_R=3 LAP_MAX_CONSECUTIVE_LOSSES=50
 
-.PHONY: help demo run test chaos bench bench-recovery bench-feed fuzz compressed-day parity gates format lock clean pictures pages docs
+.PHONY: help demo run test chaos soak suspend bench bench-recovery bench-feed fuzz compressed-day parity gates format lock clean pictures pages docs
 
 help:
 	@echo "make demo   a one-minute session against the simulated exchange"
@@ -17,6 +17,9 @@ help:
 	@echo "make test   all gates and tests"
 	@echo "make chaos  kills real processes for a quarter of an hour, at every named point and at random"
 	@echo "make bench  every bench, into bench/RESULTS.md (twenty minutes; ONLY=live_start for one of them)"
+	@echo "make chaos SECONDS=n  the nemesis alone: every kind of harm at random, for so long"
+	@echo "make soak MINUTES=60  200 ticks a second, a kill every 30 s; memory, handles, nothing lost or doubled"
+	@echo "make suspend SECONDS=30  a session whose lid is closed for so long"
 	@echo "make bench-recovery  how long restarts and stops take, p50, p99, max"
 	@echo "make bench-feed  a minute of 5,000 trades a second: lag, losses, memory"
 	@echo "make fuzz   a million mangled frames through the feed"
@@ -45,7 +48,13 @@ test: gates
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 chaos: .venv/.ready
-	$(BIN)/python -m pytest -m chaos
+	$(BIN)/python -m pytest $(if $(SECONDS),tests/chaos/test_nemesis.py,-m chaos)
+
+soak: .venv/.ready
+	PYTHONPATH=tests $(BIN)/python bench/soak.py
+
+suspend: .venv/.ready
+	SLEEP_SEC=$(or $(SECONDS),30) $(BIN)/python -m pytest tests/e2e/test_disasters.py -k lid
 
 bench: .venv/.ready
 	PYTHONPATH=tests $(BIN)/python bench/all_benches.py $(ONLY)

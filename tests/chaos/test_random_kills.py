@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from crashing import PLAYS, Twins, check_left, desk_at
-from nemesis import Nemesis
+from nemesis import Draws, Nemesis
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("many sessions")]
 
@@ -36,7 +36,7 @@ def killed_in(directory: Path, twins: Twins, seed: int, kills: int, speed: str, 
     twin = twins.of(play)
     with desk_at(directory) as desk:
         program = play.session(desk, speed, start, **UNTIRING)
-        nemesis = Nemesis(desk, program, seed)
+        nemesis = Nemesis(desk, program, Draws(seed))
         try:
             nemesis.rage(kills)
             assert program.wait(90) == 0
