@@ -13,7 +13,7 @@ class Side(StrEnum):
     @property
     def sign(self) -> int:
         """+1 for LONG, -1 for SHORT, 0 for FLAT."""
-        return _SIGNS[self.value]
+        return _SIGNS[self]
 
 
 _SIGNS = {"LONG": 1, "SHORT": -1, "FLAT": 0}

@@ -17,6 +17,7 @@ from bus.messages import Decide, Message, QuestionKey, Signal, TradeClosed
 from services.broker.errors import JournalError
 from services.broker.rows_sqlite import answer_of, fact_of, question_of, rows_of, trade_of
 from services.broker.schema_sqlite import READABLE, TABLES, VERSION
+from services.broker.snapshot import json_text
 
 BUSY_TIMEOUT_MS = 2_000
 
@@ -33,6 +34,7 @@ class Journal:
         self._path = path
         self._read_only = read_only
         self._fresh_ids: set[str] = set()
+        self._recorded: int | None = None
         with self._clear_errors():
             where = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
             self._db = sqlite3.connect(where, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, uri=True)
@@ -88,14 +90,21 @@ class Journal:
             JournalError: The disk is full, or the file locked; nothing was written.
         """
         with self._transaction():
-            row = self._db.execute("SELECT emitted FROM state").fetchone()
-            if row is None or snapshot["emitted"] > row[0]:
+            if snapshot["emitted"] > self._emitted():
                 for message in messages:
                     for statement, values in rows_of(message):
                         self._db.execute(statement, values)
-            state = (snapshot["last_seq"], snapshot["emitted"], json.dumps(snapshot))
+            state = (snapshot["last_seq"], snapshot["emitted"], json_text(snapshot))
             self._db.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?)", state)
+        self._recorded = snapshot["emitted"]
         self._fresh_ids.clear()
+
+    def _emitted(self) -> int:
+        """Return how many things said are recorded, -1 in a new journal. There is one writer: it has to look once."""
+        if self._recorded is None:
+            row = self._db.execute("SELECT emitted FROM state").fetchone()
+            self._recorded = -1 if row is None else int(row[0])
+        return self._recorded
 
     def load(self) -> dict[str, Any] | None:
         """Return the last recorded state, None from a new journal.

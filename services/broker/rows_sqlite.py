@@ -8,7 +8,7 @@ from typing import Any
 
 from bus import messages as m
 from services.broker.decimals import plain
-from services.broker.snapshot import pack, unpack_account, unpack_candle, unpack_signal, unpack_tick
+from services.broker.snapshot import json_text, pack, unpack_account, unpack_candle, unpack_signal, unpack_tick
 
 Row = tuple[str, Sequence[Any]]
 """A statement and its parameters."""
@@ -128,14 +128,14 @@ def _asked(question: m.Decide) -> Iterator[Row]:
     if question.tick is not None:
         yield (
             "INSERT OR IGNORE INTO tick_decisions (seq, tick, account) VALUES (?, ?, ?)",
-            (question.tick.seq, json.dumps(pack(question.tick)), json.dumps(pack(question.account))),
+            (question.tick.seq, json_text(pack(question.tick)), json_text(pack(question.account))),
         )
         return
     last, account = question.candles[-1], question.account
-    candles = json.dumps([pack(candle) for candle in question.candles])
+    candles = json_text([pack(candle) for candle in question.candles])
     yield (
         "INSERT OR IGNORE INTO decisions (open_ms, seq, candles, account) VALUES (?, ?, ?, ?)",
-        (question.open_ms, last.seq, candles, json.dumps(pack(account))),
+        (question.open_ms, last.seq, candles, json_text(pack(account))),
     )
     yield (
         "INSERT OR REPLACE INTO equity VALUES (?, ?, ?)",
@@ -146,22 +146,22 @@ def _asked(question: m.Decide) -> Iterator[Row]:
 def _taken(answer: m.DecisionTaken) -> Iterator[Row]:
     signals = [pack(signal) for signal in answer.signals]
     where, name = _row_of(answer.key)
-    yield _TAKEN[where], (json.dumps(signals), answer.seq, answer.late, name)
+    yield _TAKEN[where], (json_text(signals), answer.seq, answer.late, name)
     if answer.late:
         detail = {**_named(answer.key), "signals": signals}
-        yield _FACT, ("decision_late", answer.seq, None, json.dumps(detail))
+        yield _FACT, ("decision_late", answer.seq, None, json_text(detail))
 
 
 def _timed_out(fact: m.DecisionTimedOut) -> Iterator[Row]:
     where, name = _row_of(fact.key)
     yield _TIMED_OUT[where], (name,)
-    yield _FACT, ("decision_timed_out", fact.seq, None, json.dumps(_named(fact.key)))
+    yield _FACT, ("decision_timed_out", fact.seq, None, json_text(_named(fact.key)))
 
 
 def _failed(fact: m.StrategyFailed) -> Iterator[Row]:
     detail = asdict(fact)
     del detail["seq"]
-    yield _FACT, ("strategy_failed", fact.seq, None, json.dumps(detail))
+    yield _FACT, ("strategy_failed", fact.seq, None, json_text(detail))
 
 
 def _row_of(key: m.QuestionKey) -> tuple[str, int]:
@@ -177,17 +177,17 @@ def _named(key: m.QuestionKey) -> dict[str, int]:
 
 def _halted(fact: m.EntriesHalted) -> Iterator[Row]:
     detail = {"halted": fact.halted, "detail": fact.detail}
-    yield _FACT, ("entries_halted", fact.seq, None, json.dumps(detail))
+    yield _FACT, ("entries_halted", fact.seq, None, json_text(detail))
 
 
 def _tripped(fact: m.BreakerTripped) -> Iterator[Row]:
     detail = {"equity": plain(fact.equity), "base": plain(fact.base), "detail": fact.detail}
-    yield _FACT, ("breaker_tripped", fact.seq, fact.ts_ms, json.dumps(detail))
+    yield _FACT, ("breaker_tripped", fact.seq, fact.ts_ms, json_text(detail))
 
 
 def _closed(fact: m.SessionClosed) -> Iterator[Row]:
     detail = {"reason": fact.reason, "balance": plain(fact.balance), "kept": fact.kept}
-    yield _FACT, ("session_closed", fact.seq, fact.ts_ms, json.dumps(detail))
+    yield _FACT, ("session_closed", fact.seq, fact.ts_ms, json_text(detail))
 
 
 _ROWS: dict[type, Callable[[Any], Iterator[Row]]] = {
