@@ -10,12 +10,12 @@ raised for bytes from outside.
 import re
 import types
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from operator import attrgetter
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
@@ -28,8 +28,7 @@ _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
 _Converter = Callable[[Any], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A message as it arrived: who sent it, as which incarnation, with which number, when (monotonic ns)."""
 
     message: m.Message
@@ -73,17 +72,18 @@ def decode(frame: bytes) -> Envelope:
     Raises:
         MalformedFrameError: the frame is no message of ours, or of another schema version.
     """
-    parts = frame.split(SEPARATOR, 6)
-    if len(parts) != 7:
-        raise MalformedFrameError("a frame must have a topic, five header fields and a body")
     try:
-        topic, source = parts[0].decode("ascii"), parts[3].decode("ascii")
-        seq, epoch, version, sent_ns = int(parts[1]), int(parts[2]), int(parts[4]), int(parts[5])
+        head, seq_text, epoch_text, sender, version_text, sent_text, body = frame.split(SEPARATOR, 6)
+    except ValueError:
+        raise MalformedFrameError("a frame must have a topic, five header fields and a body") from None
+    try:
+        topic, source = head.decode("ascii"), sender.decode("ascii")
+        seq, epoch, version, sent_ns = int(seq_text), int(epoch_text), int(version_text), int(sent_text)
     except ValueError:
         raise MalformedFrameError("a frame's header must be ASCII with whole numbers") from None
     if version != SCHEMA_VERSION:
         raise MalformedFrameError(f"schema version must be {SCHEMA_VERSION}, was {version}")
-    return Envelope(decode_body(topic, parts[6]), topic, source, epoch, seq, sent_ns)
+    return Envelope(decode_body(topic, body), topic, source, epoch, seq, sent_ns)
 
 
 class _Rows(dict[type, Callable[[Any], Any]]):

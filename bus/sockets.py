@@ -56,11 +56,26 @@ class _Listener:
         self.malformed = 0
 
     def _arrived(self) -> Iterator[list[bytes]]:
+        """Yield what has arrived with the parts that its way through a ROUTER, or its kind of socket, has given it."""
         for _ in range(BATCH):
             try:
                 yield self.socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
+
+    def _envelopes(self) -> list[Envelope]:
+        """Return the messages that have arrived at a socket of single frames."""
+        receive, envelopes = self.socket.recv, []
+        for _ in range(BATCH):
+            try:
+                frame = receive(zmq.DONTWAIT)
+            except zmq.Again:
+                break
+            try:
+                envelopes.append(codec.decode(frame))
+            except MalformedFrameError:
+                self.malformed += 1
+        return envelopes
 
     def _decoded(self, parts: list[bytes]) -> Envelope | None:
         try:
@@ -130,11 +145,11 @@ class Subscriber(_Listener):
 
     def receive_envelopes(self) -> list[Envelope]:
         """Return what has arrived, with its headers."""
-        return [envelope for parts in self._arrived() if (envelope := self._decoded(parts))]
+        return self._envelopes()
 
     def receive(self) -> list[Message]:
         """Return the messages that have arrived."""
-        return [envelope.message for envelope in self.receive_envelopes()]
+        return [envelope.message for envelope in self._envelopes()]
 
 
 class Server(_Speaker):
@@ -168,7 +183,7 @@ class Client(_Speaker):
 
     def receive(self) -> list[Message]:
         """Return the messages that have arrived."""
-        return [envelope.message for parts in self._arrived() if (envelope := self._decoded(parts))]
+        return [envelope.message for envelope in self._envelopes()]
 
 
 class Connections:

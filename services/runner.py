@@ -6,6 +6,7 @@ traceback in the log and in `alert.txt`, and the supervisor starts it again.
 """
 
 import argparse
+import gc
 import os
 import socket
 import subprocess
@@ -200,6 +201,7 @@ class Runner:
     def run(self, shell: Shell | Serve) -> int:
         """Turn until the session stops; return the process's exit code."""
         self._tell_of_start()
+        gc.freeze()  # what start-up has made stays: collecting garbage need not look at it in the middle of a decision
         if callable(shell):
             shell()
         else:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from bus.errors import InvalidMessageError
 from bus.messages.checks import (
+    MOST,
     check_flag,
     check_money,
     check_number,
@@ -15,6 +16,8 @@ from bus.messages.checks import (
     check_text,
     check_whole,
 )
+
+_AGGRESSORS: Final = frozenset({"buy", "sell"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,23 @@ class Quote:
     synthetic: bool = False
 
     def __post_init__(self) -> None:
+        seq, ts_ms = self.seq, self.ts_ms
+        bid, ask, bid_size, ask_size = self.bid, self.ask, self.bid_size, self.ask_size
+        # Thousands a second are made: one expression says that all is well, the checks below say what is not.
+        if (
+            type(seq) is type(ts_ms) is int
+            and seq >= 1
+            and ts_ms >= 0
+            and type(bid) is type(ask) is type(bid_size) is type(ask_size) is float
+            and 0.0 < bid <= ask < MOST
+            and 0.0 <= bid_size < MOST
+            and 0.0 <= ask_size < MOST
+            and type(self.synthetic) is bool
+        ):
+            return
+        self._refuse()
+
+    def _refuse(self) -> None:
         check_whole("seq", self.seq, 1)
         check_whole("ts_ms", self.ts_ms)
         check_price("bid", self.bid)
@@ -37,8 +57,7 @@ class Quote:
         check_size("bid_size", self.bid_size)
         check_size("ask_size", self.ask_size)
         check_flag("synthetic", self.synthetic)
-        if self.bid > self.ask:
-            raise InvalidMessageError(f"bid must not be above ask, was {self.bid} > {self.ask}")
+        raise InvalidMessageError(f"bid must not be above ask, was {self.bid} > {self.ask}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +71,25 @@ class Trade:
     aggressor: str
 
     def __post_init__(self) -> None:
+        seq, ts_ms, price, size = self.seq, self.ts_ms, self.price, self.size
+        if (
+            type(seq) is type(ts_ms) is int
+            and seq >= 1
+            and ts_ms >= 0
+            and type(price) is type(size) is float
+            and 0.0 < price < MOST
+            and 0.0 < size < MOST
+            and self.aggressor in _AGGRESSORS
+        ):
+            return
+        self._refuse()
+
+    def _refuse(self) -> None:
         check_whole("seq", self.seq, 1)
         check_whole("ts_ms", self.ts_ms)
         check_price("price", self.price)
         check_price("size", self.size)
-        check_require(self.aggressor in {"buy", "sell"}, "aggressor must be buy or sell", self.aggressor)
+        check_require(False, "aggressor must be buy or sell", self.aggressor)
 
 
 @dataclass(frozen=True, slots=True)
