@@ -123,9 +123,7 @@ class MonitorShell:
         views = read_views(self._session)
         self._tell_of_failures(views)
         self._core.handle(m.Heartbeat("monitor", os.getpid(), now, ready=True), now)
-        content = heartbeat(
-            self._session.run_id, self._config.symbol, self._core.view(now), wall, iso(wall), read_views(self._session)
-        )
+        content = heartbeat(self._session.run_id, self._config.symbol, self._core.view(now), wall, iso(wall), views)
         if self._metrics is not None:
             self._metrics.show(content)
         try:

@@ -24,7 +24,8 @@ from services.supervision.messenger import Messenger
 from services.supervision.printer import Printer
 from services.waiting import pause
 
-TURN_MS = 100
+TURN_MS = 200
+"""How often facts that nobody announces are looked for: each look wakes a sleeping laptop's core."""
 LATE_MS = 1_500
 """A turn that comes this much late was no turn of a running machine: all patience begins anew."""
 LOOK_AROUND_MS = 500
@@ -33,6 +34,7 @@ KILL_FILE_PATIENCE_MS = 1_000
 SIGNAL_PATIENCE_MS = 300
 """After SIGTERM: time to see whether honcho only passes on that another supervisor died."""
 DONE_MS = 30_000
+DONE_LOOK_MS = 50
 MOST_CLOSINGS = 3
 """How often the closing child is started: one that was killed at the report left it for the next."""
 
@@ -176,7 +178,7 @@ class Supervisor:
             elif "broker" in self._keepers:
                 break  # nobody else would come to make it
             else:
-                pause(TURN_MS / 2)
+                pause(DONE_LOOK_MS)
         if "broker" in self._keepers:
             with contextlib.suppress(OSError):  # it has stopped the session, with a report or without
                 remove_kill_file(self._session)
