@@ -1,7 +1,6 @@
-"""What the live pipeline is measured against: bare pyzmq on loopback TCP, nothing but codec and sockets.
+"""What the live pipeline is measured against: a bare pyzmq publisher and its subscribers, nothing but codec and sockets.
 
-`fan_out` is a publisher and subscribers; `rounds` a message that goes feed, broker, strategy, broker, and an answer back,
-as a decision of the session does. Each peer is a process of its own.
+On loopback TCP, each peer a process of its own.
 """
 
 import multiprocessing
@@ -17,10 +16,9 @@ from flood_feed import Flood
 
 from bus import codec
 from bus.sockets import HIGH_WATER_MARK, Keys, new_keys
-from services.waiting import pause
 
 PATIENCE_MS = 60_000
-_spawn = multiprocessing.get_context("spawn")
+SPAWN = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
@@ -56,11 +54,11 @@ class Line:
 def fan_out(port: int, flood: Flood, subscribers: int, *, curve: bool) -> tuple[float, int]:
     """Send a flood as fast as it goes; return messages a second until the last subscriber had the last one, and how many were lost."""
     line = Line(port, new_keys() if curve else None)
-    told: Queue[Any] = _spawn.Queue()
-    peers = [_start(_subscribe, line, flood.ticks, told) for _ in range(subscribers)]
-    peers.append(_start(_publish, line, flood, subscribers, told))
+    told: Queue[Any] = SPAWN.Queue()
+    peers = [start(_subscribe, line, flood.ticks, told) for _ in range(subscribers)]
+    peers.append(start(_publish, line, flood, subscribers, told))
     results = [told.get(timeout=PATIENCE_MS / 1000) for _ in peers]
-    _end(peers)
+    end(peers)
     began_ns = next(value for name, value, _ in results if name == "published")
     ended = [(value, lost) for name, value, lost in results if name == "heard"]
     seconds = (max(value for value, _ in ended) - began_ns) / 1e9
@@ -77,10 +75,10 @@ def _publish(line: Line, flood: Flood, subscribers: int, told: "Queue[Any]") -> 
     for message in messages:
         socket.send(codec.encode(message, "feed", 1, message.seq, monotonic_ns()), zmq.DONTWAIT)
     told.put(("published", began_ns, 0))
-    _wait_for_the_end(socket, subscribers)
+    _wait_for_theend(socket, subscribers)
 
 
-def _wait_for_the_end(socket: "zmq.Socket[bytes]", subscribers: int) -> None:
+def _wait_for_theend(socket: "zmq.Socket[bytes]", subscribers: int) -> None:
     for _ in range(subscribers):  # each leaves with an unsubscription
         socket.recv()
 
@@ -95,78 +93,15 @@ def _subscribe(line: Line, count: int, told: "Queue[Any]") -> None:
     socket.close()
 
 
-def rounds(port: int, seconds: float, per_second: float, every: int) -> list[float]:
-    """Make rounds with CURVE; return how long each took, in ms.
-
-    Args:
-        port: three from here on are used.
-        seconds: how long.
-        per_second: ticks sent to the broker.
-        every: each so many ticks one makes the whole round.
-    """
-    line = Line(port, new_keys())
-    told: Queue[Any] = _spawn.Queue()
-    peers = [_start(_broker, line), _start(_strategy, line), _start(_feed, line, seconds, per_second, every, told)]
-    times: list[float] = told.get(timeout=seconds + PATIENCE_MS / 1000)
-    _end(peers)
-    return times
-
-
-_BODY = b"[123456,1735689600123,60000.1,60000.2,1.2345,0.5,false]".ljust(80)
-
-
-def _feed(line: Line, seconds: float, per_second: float, every: int, told: "Queue[Any]") -> None:
-    out = line.open(zmq.XPUB, binds=True)
-    answers = line.open(zmq.SUB, binds=False, offset=1)
-    out.recv()
-    pause(500)  # nobody tells when the answers' subscription has arrived
-    count, sent, sent_ns = int(seconds * per_second), 0, {}
-    times: list[float] = []
-    began_ns = monotonic_ns()
-    while len(times) < -(-count // every):
-        due = min(count, int((monotonic_ns() - began_ns) * per_second / 1e9) + 1)
-        for number in range(sent, due):
-            is_round = number % every == 0
-            if is_round:
-                sent_ns[number] = monotonic_ns()
-            out.send(b"%s|%d|%s" % (b"round" if is_round else b"tick", number, _BODY))
-        sent = due
-        wait_ns = began_ns + int(sent * 1e9 / per_second) - monotonic_ns() if sent < count else 1_000_000_000
-        if answers.poll(max(0, (wait_ns + 999_999) // 1_000_000)):
-            number = int(answers.recv().split(b"|", 2)[1])
-            times.append((monotonic_ns() - sent_ns[number]) / 1e6)
-    out.send(b"end|")
-    told.put(times)
-    out.recv()
-
-
-def _broker(line: Line) -> None:
-    ticks = line.open(zmq.SUB, binds=False)
-    asked = line.open(zmq.ROUTER, binds=True, offset=2)
-    out = line.open(zmq.XPUB, binds=True, offset=1)
-    peer = asked.recv_multipart()[0]
-    while not (frame := ticks.recv()).startswith(b"end|"):
-        if frame.startswith(b"round|"):
-            asked.send_multipart([peer, frame])
-            out.send(asked.recv_multipart()[1])
-    asked.send_multipart([peer, b"end|"])
-    ticks.close()
-
-
-def _strategy(line: Line) -> None:
-    socket = line.open(zmq.DEALER, binds=False, offset=2)
-    socket.send(b"hello")
-    while not (frame := socket.recv()).startswith(b"end|"):
-        socket.send(frame)
-
-
-def _start(target: Any, *args: Any) -> SpawnProcess:
-    process = _spawn.Process(target=target, args=args)
+def start(target: Any, *args: Any) -> SpawnProcess:
+    """Start a peer."""
+    process = SPAWN.Process(target=target, args=args)
     process.start()
     return process
 
 
-def _end(peers: Sequence[SpawnProcess]) -> None:
+def end(peers: Sequence[SpawnProcess]) -> None:
+    """Wait for peers that are done."""
     for peer in peers:
         peer.join(10)
         if peer.is_alive():
