@@ -20,6 +20,10 @@ from services.broker.schema_sqlite import READABLE, TABLES, VERSION
 from services.broker.snapshot import json_text
 
 BUSY_TIMEOUT_MS = 2_000
+CHECKPOINT_COMMITS = 200
+"""After so many commits the write-ahead log, some megabytes by then, is worth copying into the file."""
+MOST_COMMITS = 10 * CHECKPOINT_COMMITS
+"""After so many it is copied whether or not there is a quiet moment."""
 
 
 class Journal:
@@ -35,6 +39,7 @@ class Journal:
         self._read_only = read_only
         self._fresh_ids: set[str] = set()
         self._recorded: int | None = None
+        self._commits = 0
         with self._clear_errors():
             where = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
             self._db = sqlite3.connect(where, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, uri=True)
@@ -47,6 +52,7 @@ class Journal:
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA wal_autocheckpoint = 0")  # it would come in the middle of a decision; see checkpoint
         self._db.execute("BEGIN IMMEDIATE")
         if self._check_version() == 0:
             for statement in TABLES.split(";"):
@@ -105,6 +111,19 @@ class Journal:
             row = self._db.execute("SELECT emitted FROM state").fetchone()
             self._recorded = -1 if row is None else int(row[0])
         return self._recorded
+
+    def checkpoint(self, *, is_quiet: bool) -> None:
+        """Copy the write-ahead log into the file when it has become long: milliseconds, for it waits for the disk.
+
+        Nothing depends on it but the log's length, so what goes wrong here (a full disk) is tried again.
+
+        Args:
+            is_quiet: nobody waits for the broker; otherwise only a log that is far too long is copied.
+        """
+        if self._commits >= (CHECKPOINT_COMMITS if is_quiet else MOST_COMMITS):
+            self._commits = 0
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def load(self) -> dict[str, Any] | None:
         """Return the last recorded state, None from a new journal.
@@ -185,6 +204,7 @@ class Journal:
             try:
                 yield
                 self._db.execute("COMMIT")
+                self._commits += 1
             except BaseException:
                 with suppress(sqlite3.Error):  # a full disk has rolled back by itself
                     self._db.execute("ROLLBACK")

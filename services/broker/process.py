@@ -60,6 +60,7 @@ class BrokerShell:
         if now_ms >= self._next_status_ms:
             self._next_status_ms = now_ms + STATUS_EVERY_MS
             self._runner.publisher.send(self._core.status())
+        self._journal.checkpoint(is_quiet=not (self._arrived or self._core.waiting))
         return ASK_EVERY_MS
 
     def close(self, shutdown: m.Shutdown) -> bool:

@@ -59,6 +59,23 @@ def a_round_trip() -> Bench:
     return bench
 
 
+def commit_often(journal: Journal, path: Path, *, is_quiet: bool) -> int:
+    """Commit thousands of times, give the log its chance after each; return the longest it became, in bytes."""
+    longest = 0
+    for number in range(2_500):
+        journal.set_meta("number", str(number))
+        journal.checkpoint(is_quiet=is_quiet)
+        longest = max(longest, path.with_name("journal.db-wal").stat().st_size)
+    return longest
+
+
+def test_the_write_ahead_log_stays_short_and_waits_for_a_quiet_moment(journal: Journal, path: Path) -> None:
+    quiet = commit_often(journal, path, is_quiet=True)
+    busy = commit_often(journal, path, is_quiet=False)
+    assert quiet < 2_000_000 < busy < 20_000_000
+    assert rows(path, "SELECT value FROM meta WHERE key = 'number'") == [("2499",)]
+
+
 def test_a_new_journal_is_empty(journal: Journal) -> None:
     assert journal.load() is None
     assert (journal.trades(), journal.rejections(), journal.facts()) == ([], {}, [])
