@@ -29,6 +29,7 @@ class StreamReader:
                 ready.append(event)
                 self.last_seq = event.seq
                 if self._held:
+                    self._held.pop(event.seq, None)  # it may have come both ways
                     self._release(ready)
             elif event.seq > self.last_seq:
                 self._hold(event)
@@ -54,5 +55,3 @@ class StreamReader:
         while (event := self._held.pop(self.last_seq + 1, None)) is not None:
             ready.append(event)
             self.last_seq = event.seq
-        for seq in [seq for seq in self._held if seq <= self.last_seq]:
-            del self._held[seq]

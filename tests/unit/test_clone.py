@@ -1,5 +1,7 @@
 """The reading half of Clone: every event once, in order, whatever the publisher dropped."""
 
+from time import process_time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +31,15 @@ def test_a_hole_holds_back_what_follows_until_it_is_filled() -> None:
     assert seqs(reader.offer(trades(2, 3, 4))) == [2, 3, 4, 5]
     assert not reader.missing
     assert reader.gaps == 1
+
+
+def test_a_long_hole_is_filled_as_fast_with_much_behind_it() -> None:
+    reader, hole = StreamReader(0), 10_000
+    reader.offer(trades(*range(hole + 1, hole + HELD_LIMIT + 1)))
+    missed, began = trades(*range(1, hole + 1)), process_time()
+    ready = reader.offer(missed)
+    assert process_time() - began < 1.0  # looking through what is held at each event took seven seconds
+    assert (len(ready), reader.last_seq, reader.missing) == (hole + HELD_LIMIT, hole + HELD_LIMIT, False)
 
 
 def test_doubles_vanish() -> None:
