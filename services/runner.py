@@ -30,7 +30,6 @@ from services.clock import boot_ms, monotonic_ms
 from services.link import Link
 from services.session.keys_file import KeysError, load_or_make_keys
 from services.session.launcher import find_launcher, launcher_of_dict, this_process
-from services.session.opening import RefusedError, open_session, take_role
 from services.session.state import Session, read_session, read_stop, stop_session, write_view
 
 LONGEST_TURN_MS = 250
@@ -332,6 +331,9 @@ def _find_session(service: str, start: Start, state_dir: str | None) -> Session:
             return session
         sys.stderr.write(f"{state_dir}/session.json is gone\n")
         sys.exit(1)  # no word on the settings
+    # A supervised service finds its session open: only a bare one pays for what opening takes.
+    from services.session.opening import RefusedError, open_session, take_role  # noqa: PLC0415
+
     try:
         session = open_session(find_launcher(), {}, Path.cwd()).session
         take_role(session, service)

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -246,6 +245,8 @@ def _is_free(port: int) -> bool:
 
 
 def _start_run(session: Session, settings: Mapping[str, Any]) -> None:
+    from importlib.metadata import version  # noqa: PLC0415 - only who comes first pays for the import
+
     config = {
         "run_id": session.run_id,
         "seed": session.seed,
