@@ -59,7 +59,9 @@ def main(wanted: Sequence[str]) -> int:
 def run(script: Path) -> tuple[list[str], int]:
     """Run a bench; return its rows and its exit code."""
     rows = []
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as bench:
+    # As an installation is: with what has been compiled kept, whatever the shell that the benches are started from says.
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=env) as bench:
         assert bench.stdout is not None
         for line in bench.stdout:
             print(line, end="", flush=True)

@@ -19,6 +19,8 @@ def main() -> int:
         row(f"{what}, throughput", f"{found.per_second:,.0f} ticks/s")
         row(f"{what}, lost (to reach: 0)", str(found.lost))
         row(f"{what}, the broker's memory", f"{found.broker_mb:.1f} MB")
+        row(f"{what}, the broker's state", f"{found.state_bytes:,} bytes")
+        row(f"{what}, the heartbeat file", f"{found.heartbeat_bytes:,} bytes")
     return 0
 
 

@@ -6,9 +6,11 @@ REPEAT=n for other than 5 runs, of which the medians count; TICKS=n for other th
 """
 
 import os
+import sqlite3
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 from bare_zmq import fan_out
@@ -28,11 +30,21 @@ LOOK_MS = 100
 
 @dataclass(frozen=True)
 class Passage:
-    """One flood through a session: ticks a second, ticks lost, and the broker's memory (MB, resident) towards the end."""
+    """One flood through a session.
+
+    Attributes:
+        per_second: ticks.
+        lost: ticks.
+        broker_mb: the broker's memory (resident) towards the end.
+        state_bytes: what the broker writes with each commit, and loads when it starts again.
+        heartbeat_bytes: what a look at the session reads.
+    """
 
     per_second: float
     lost: int
     broker_mb: float
+    state_bytes: int
+    heartbeat_bytes: int
 
 
 def passage(ticks: int) -> Passage:
@@ -49,8 +61,18 @@ def passage(ticks: int) -> Passage:
         said_ns = session.desk.json(SAID)
         for program in session.desk.programs:
             program.wait(60)
-        lost = ticks - session.desk.summary()["tick_count"]
-        return Passage(ticks / ((ended_ns - said_ns[0]) / 1e9), lost, broker_mb)
+        return Passage(
+            per_second=ticks / ((ended_ns - said_ns[0]) / 1e9),
+            lost=ticks - session.desk.summary()["tick_count"],
+            broker_mb=broker_mb,
+            state_bytes=_state_bytes(session.desk.run_dir / "journal.db"),
+            heartbeat_bytes=(session.desk.directory / "logs" / "heartbeat.json").stat().st_size,
+        )
+
+
+def _state_bytes(journal: Path) -> int:
+    with closing(sqlite3.connect(journal)) as reader:
+        return int(reader.execute("SELECT length(snapshot) FROM state").fetchone()[0])
 
 
 def main() -> int:
