@@ -1,7 +1,7 @@
 """Memory (PSS) of a whole session, services and supervisors, and the CPU time it takes at 10 and 1,000 ticks a second.
 
-A session as `lap run` and as honcho starts it (honcho itself not counted), with a data file played at its own speed. PSS
-counts what processes share once. Peer: what importing NautilusTrader's live node weighs (`PEERS` as in `live_start`).
+A session as `lap run` and as honcho starts it, with a data file played at its own speed. PSS counts what processes share
+once; honcho's own memory is not counted, its CPU time is. Peer: what importing NautilusTrader's live node weighs (`PEERS` as in `live_start`).
 SECONDS=n for other than 30 seconds of each. Linux alone has the figures.
 """
 
@@ -39,19 +39,24 @@ def write_data(directory: Path, per_second: float) -> str:
 
 
 def members(directory: Path) -> list[psutil.Process]:
-    """The processes of the session in a directory, services and supervisors; not honcho, nor its own wrappers."""
+    """The processes in a session's directory: services, supervisors, honcho and its wrappers."""
     found = []
     for process in psutil.process_iter():
         try:
-            if process.cwd() == str(directory) and not _is_honcho(process.cmdline()):
+            if process.cwd() == str(directory):
                 found.append(process)
         except psutil.Error:
             continue
     return found
 
 
-def _is_honcho(words: list[str]) -> bool:
-    return any(Path(word).name == "honcho" for word in words[:3]) or "multiprocessing" in " ".join(words)
+def name_of(process: psutil.Process) -> str:
+    """Return what a process of a session is: `services.feed`, `lap feed`, or `honcho`."""
+    words = process.cmdline()
+    services = [word for word in words if word.startswith("services.")]
+    if services:
+        return services[0]
+    return f"lap {words[2]}" if len(words) > 2 and Path(words[1]).name == "lap" else "honcho"
 
 
 def pss_mb(pid: int) -> float:
@@ -60,14 +65,10 @@ def pss_mb(pid: int) -> float:
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
 
 
-def cpu_seconds(processes: list[psutil.Process]) -> float:
-    times = [process.cpu_times() for process in processes]
-    return sum(one.user + one.system for one in times)
-
-
-def name_of(process: psutil.Process) -> str:
-    words = process.cmdline()
-    return next((word for word in words if word.startswith("services.")), f"lap {words[2]}" if len(words) > 2 else "?")
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return the time that a process has had of the processors."""
+    times = process.cpu_times()
+    return times.user + times.system
 
 
 def footprint(words: list[str], per_second: float) -> tuple[float, float]:
@@ -81,16 +82,17 @@ def footprint(words: list[str], per_second: float) -> tuple[float, float]:
             desk.wait_running(60)
             pause(SETTLE_MS)
             processes = members(desk.directory)
-            before, began_ns = {process.pid: cpu_seconds([process]) for process in processes}, monotonic_ns()
+            before, began_ns = {process.pid: cpu_seconds(process) for process in processes}, monotonic_ns()
             pause(SECONDS * 1000)
             seconds = (monotonic_ns() - began_ns) / 1e9
-            spent = {process: cpu_seconds([process]) - before[process.pid] for process in processes}
+            spent = {process: cpu_seconds(process) - before[process.pid] for process in processes}
             memory = {process: pss_mb(process.pid) for process in processes}
             for process in processes:
                 share = 100 * spent[process] / seconds
                 print(f"  {name_of(process):<22} {memory[process]:6.1f} MB {share:6.2f} %", file=sys.stderr)
+            own = [size for process, size in memory.items() if name_of(process) != "honcho"]
             desk.lap("kill")
-            return sum(memory.values()), 100 * sum(spent.values()) / seconds
+            return sum(own), 100 * sum(spent.values()) / seconds
         finally:
             program.end()
 
