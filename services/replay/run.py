@@ -13,6 +13,7 @@ from services.broker.core import BrokerCore
 from services.broker.errors import CarryOverError, JournalError
 from services.broker.finishing import JOURNAL_FILE
 from services.broker.journal_sqlite import Journal
+from services.broker.orders import UsedIds
 from services.clock import iso, wall_ms
 from services.replay.script import ReplayError, Script
 from services.replay.stage import Stage
@@ -70,7 +71,10 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
     started_ms = wall_ms()
     try:
         with Journal(out / JOURNAL_FILE) as journal:
-            broker, stage = _set_stage(script, journal, cwd)
+            broker, stage = set_stage(script, cwd, journal.used_ids())
+            journal.set_meta("stream", encode_body(script.info).decode())
+            if script.carried is not None:
+                journal.set_meta("carried", json.dumps(script.carried))
             events = _play(script, stage, broker, journal, progress)
             journal.seal()
     except JournalError as error:
@@ -82,7 +86,17 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
     return Outcome(page, events, stage.failures, _difference(script, stage, out) if check else "")
 
 
-def _set_stage(script: Script, journal: Journal, cwd: Path) -> tuple[BrokerCore, Stage]:
+def set_stage(script: Script, cwd: Path, used_ids: UsedIds | None = None) -> tuple[BrokerCore, Stage]:
+    """Return a broker and a stage on which it meets the strategy, before the first event.
+
+    Args:
+        script: what will be played; its settings and its head count here.
+        cwd: where a strategy of one's own is looked for.
+        used_ids: where used order ids are kept; a set in memory without.
+
+    Raises:
+        ReplayError: the strategy or the settings do not fit.
+    """
     try:
         config = StrategyConfig.from_settings(script.settings)
         loaded = load_strategy(config.name, config.params, cwd)
@@ -92,16 +106,13 @@ def _set_stage(script: Script, journal: Journal, cwd: Path) -> tuple[BrokerCore,
             BrokerConfig.from_settings(script.settings),
             wall_clock=False,
             on_ticks=loaded.decides_on_ticks,
-            used_ids=journal.used_ids(),
+            used_ids=used_ids,
             carried=script.carried,
         )
     except (StrategyError, CarryOverError) as error:
         raise ReplayError(str(error)) from None
     except KeyError as error:
         raise ReplayError(f"the run's config.json has no setting {error}") from None
-    journal.set_meta("stream", encode_body(script.info).decode())
-    if script.carried is not None:
-        journal.set_meta("carried", json.dumps(script.carried))
     return broker, Stage(broker, strategy, script.info, script.facts, script.answers)
 
 

@@ -161,6 +161,17 @@ def _of_files(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) ->
     settings = resolved.values
     if settings["seed"] is None:
         settings |= {"seed": SEED}
+    return script_of_files(paths, settings, resolved.origins, cwd)
+
+
+def script_of_files(
+    paths: Sequence[Path], settings: Mapping[str, Any], origins: Mapping[str, str], cwd: Path
+) -> Script:
+    """Return what data files say under settings that are resolved; `replay_file` names the files.
+
+    Raises:
+        SourceError: a file can not be used, now or while its events are taken.
+    """
     config = FeedConfig.from_settings(settings)
     source = open_replay(config, cwd, 0, None)
     info = source.info
@@ -180,4 +191,4 @@ def _of_files(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) ->
                     case _:
                         yield from core.take(word)  # type: ignore[arg-type]
 
-    return Script("-".join(path.name.split(".")[0] for path in paths), settings, resolved.origins, info, events())
+    return Script("-".join(path.name.split(".")[0] for path in paths), settings, origins, info, events())

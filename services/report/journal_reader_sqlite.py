@@ -6,16 +6,17 @@ the middle, or still written. What can be read is taken, and what can not become
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from decimal import Decimal, DecimalException
+from decimal import DecimalException
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from bus.messages import Side, StopReason
+from bus.messages import StopReason
 from services.report import journal_rows_sqlite as rows
-from services.report.run import JournalFacts, OpenPosition
+from services.report.money import Money
+from services.report.run import JournalFacts
 from services.report.summary import iso
 
 BUSY_TIMEOUT_SEC = 5.0
@@ -52,7 +53,7 @@ class _Reader:
     def facts(self) -> JournalFacts:
         trades = list(self._rows("trades", rows.TRADES, rows.trade_of))
         state = next(self._rows("state", "SELECT snapshot FROM state", _snapshot), {})
-        money = _Money.of(state) if state else _Money(ending=trades[-1].equity if trades else None)
+        money = Money.of(state) if state else Money(ending=trades[-1].equity if trades else None)
         rejections = "SELECT reason, count(*) FROM rejections GROUP BY reason ORDER BY count(*) DESC, reason"
         cancelled = "SELECT count(*) FROM orders WHERE status = 'cancelled'"
         failed = "SELECT count(*) FROM facts WHERE kind = 'strategy_failed'"
@@ -105,52 +106,10 @@ class _Reader:
             tables.append(table)
 
 
-class _Money:
-    """Balances and the open position of the broker's last state."""
-
-    def __init__(
-        self,
-        starting: Decimal | None = None,
-        ending: Decimal | None = None,
-        entry_fees_open: Decimal = Decimal(0),
-        open_costs: Decimal = Decimal(0),
-        position: OpenPosition | None = None,
-    ) -> None:
-        self.starting = starting
-        self.ending = ending
-        self.entry_fees_open = entry_fees_open
-        self.open_costs = open_costs
-        self.position = position
-
-    @classmethod
-    def of(cls, state: Mapping[str, Any]) -> "_Money":
-        held = state["position"]
-        return cls(
-            starting=Decimal(state["starting_balance"]),
-            ending=Decimal(state["balance"]),
-            entry_fees_open=Decimal(held["entry_fee"]) if held else Decimal(0),
-            open_costs=Decimal(state["open_costs"]),
-            position=_position(held, state["quote"]) if held else None,
-        )
-
-
-def _position(held: Mapping[str, Any], bid_ask: list[float] | None) -> OpenPosition:
-    """The open position, marked at the side of the newest quote at which it could be left; unmarked without one."""
-    side, qty, entry_price = Side(held["side"]), Decimal(held["qty"]), Decimal(held["entry_price"])
-    mark = Decimal(str(bid_ask[0 if side is Side.LONG else 1])) if bid_ask else entry_price
-    return OpenPosition(
-        side=side,
-        qty=qty,
-        entry_price=entry_price,
-        entry_ts=held["entry_ts"],
-        unrealized=side.sign * (mark - entry_price) * qty,
-    )
-
-
 def _snapshot(row: sqlite3.Row) -> dict[str, Any]:
     """The broker's state, looked through for what the report takes from it."""
     state: dict[str, Any] = json.loads(row["snapshot"])
-    _Money.of(state)
+    Money.of(state)
     return state
 
 

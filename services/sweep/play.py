@@ -1,0 +1,38 @@
+"""One run of a sweep: `lap replay`'s own code, without journal and page; a shell, for it loads a strategy by name."""
+
+from pathlib import Path
+
+from bus.messages import StopReason
+from services.replay.run import set_stage
+from services.replay.script import Script
+from services.report.run import End, Run
+from services.report.said import facts_said
+
+
+def play(script: Script, cwd: Path) -> Run:
+    """Play a script in memory and return what its report would be made of.
+
+    Args:
+        script: what to play; its settings count.
+        cwd: where a strategy of one's own is looked for.
+
+    Raises:
+        ReplayError: the strategy or the settings do not fit, or the data break off.
+    """
+    broker, stage = set_stage(script, cwd)
+    for event in script.events:
+        stage.play(event)
+        if stage.closed:
+            break
+    stage.finish(StopReason.END_OF_DATA)
+    facts = facts_said(stage.take_said(), broker.snapshot())
+    reason = broker.closed or StopReason.INTERNAL_ERROR
+    return Run(
+        run_id=script.name,
+        seed=script.settings["seed"],
+        started_at="",
+        settings=script.settings,
+        origins={},
+        facts=facts,
+        end=End(reason, "", "replay", facts.last_ts),
+    )
