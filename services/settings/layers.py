@@ -52,7 +52,7 @@ def read_layers(options: Mapping[str, str], cwd: Path, environ: Mapping[str, str
         _file_layer(cwd, config_name or ""),
         _variables_layer(environ, ""),
         _variables_layer(dotenv, locate.DOTENV_FILE),
-        _options_layer(options),
+        options_layer(options),
     ]
 
 
@@ -130,7 +130,12 @@ def _variables_layer(variables: Mapping[str, str], file: str) -> Layer:
     return Layer(values, dict.fromkeys(values, file), {name: f"{of} in {file}" for name, of in variable_of.items()})
 
 
-def _options_layer(options: Mapping[str, str]) -> Layer:
+def options_layer(options: Mapping[str, str]) -> Layer:
+    """What the command line says.
+
+    Raises:
+        SettingsError: A name is unknown.
+    """
     for name in options:
         if name not in NAMES:
             raise SettingsError(f"{_word(name)} is not a setting; did you mean {nearest(name, NAMES)}?")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from services.settings.layers import DEFAULT, SettingsError, read_layers
+from services.settings.layers import DEFAULT, SettingsError, options_layer, read_layers
 from services.settings.model import Located, Settings
 from services.settings.texts import shown
 
@@ -60,6 +60,27 @@ def resolve(options: Mapping[str, str], cwd: Path, environ: Mapping[str, str]) -
         given |= layer.values
         origins |= layer.origins
         places |= layer.places
+    return Resolved(_checked(given, places, cwd), origins)
+
+
+def changed(base: Resolved, options: Mapping[str, str], place: str) -> Resolved:
+    """Return settings with some of them given anew; nothing is read.
+
+    Args:
+        base: What holds for all others.
+        options: The new values by setting name, as texts.
+        place: Where they come from, for an error's line: `--grid`.
+
+    Raises:
+        SettingsError: A name is unknown, or the settings break a rule; its text is one line for a person.
+    """
+    given = dict(options_layer(options).values)
+    origins = dict.fromkeys(given, place)
+    values = _checked({**base.values, **given}, {**base.origins, **origins}, Path())
+    return Resolved(values, {**base.origins, **origins})
+
+
+def _checked(given: Mapping[str, Any], places: Mapping[str, str], cwd: Path) -> dict[str, Any]:
     taken = {**given, "replay_file": Located(given.get("replay_file"), cwd)}
     try:
         settings = Settings(**taken)
@@ -67,7 +88,7 @@ def resolve(options: Mapping[str, str], cwd: Path, environ: Mapping[str, str]) -
         names = list(Settings.model_fields)
         first = min(error.errors(), key=lambda item: names.index(str(item["loc"][0])))
         raise SettingsError(_line(first, given, places)) from None
-    return Resolved(settings.model_dump(), origins)
+    return settings.model_dump()
 
 
 def _line(error: ErrorDetails, given: Mapping[str, Any], places: Mapping[str, str]) -> str:
