@@ -9,7 +9,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 DEMO := LAP_DURATION=1 LAP_SEED=0 LAP_INTERVAL=1s LAP_STRATEGY_PARAMS=fast=3,slow=8 \
 	LAP_MIN_TRADE_INTERVAL_SEC=3 LAP_STOP_BPS=12 LAP_TP_R=3 LAP_MAX_CONSECUTIVE_LOSSES=50
 
-.PHONY: help demo run test chaos soak suspend bench bench-recovery bench-feed fuzz compressed-day parity gates format lock clean pictures pages docs
+.PHONY: help demo run test gates format lock clean
+.PHONY: chaos soak suspend fuzz compressed-day parity
+.PHONY: bench bench-recovery bench-feed bench-sweep
+.PHONY: pictures pages docs
 
 help:
 	@echo "make demo   a one-minute session against the simulated exchange"
@@ -22,6 +25,7 @@ help:
 	@echo "make suspend SECONDS=30  a session whose lid is closed for so long"
 	@echo "make bench-recovery  how long restarts and stops take, p50, p99, max"
 	@echo "make bench-feed  a minute of 5,000 trades a second: lag, losses, memory"
+	@echo "make bench-sweep  what a sweep costs beside its replays, and what a second worker brings"
 	@echo "make fuzz   a million mangled frames through the feed"
 	@echo "make compressed-day  a day of the exchange in seven minutes, a fault every ten minutes of it"
 	@echo "make parity candle mode against backtesting.py, trade by trade"
@@ -64,6 +68,9 @@ bench-recovery: .venv/.ready
 
 bench-feed: .venv/.ready
 	PYTHONPATH=tests $(BIN)/python bench/feed_flood.py
+
+bench-sweep: .venv/.ready
+	$(BIN)/python bench/sweep.py
 
 fuzz: .venv/.ready
 	PYTHONPATH=tests $(BIN)/python bench/fuzz_frames.py

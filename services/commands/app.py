@@ -5,6 +5,7 @@ import os
 import sys
 import webbrowser
 from collections.abc import Mapping
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,15 @@ app = typer.Typer(
 new = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Write files to begin with.")
 app.add_typer(new, name="new")
 NO_SESSION = 3
+
+
+class Sampling(StrEnum):
+    """How a sweep draws combinations."""
+
+    RANDOM = "random"
+    TPE = "tpe"
+
+
 _QUIET = "No sign of progress; there is none either when stderr is no terminal."
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
@@ -223,6 +233,45 @@ def replay(
     from services.commands.replaying import replay_command
 
     raise typer.Exit(replay_command(what, out, setting or [], check=check, quiet=quiet))
+
+
+@app.command()
+def sweep(
+    what: Annotated[list[str], typer.Argument(help="Data files that belong together, or a run's name or directory.")],
+    strategy: Annotated[str | None, typer.Option(help="A built-in name or package.module:Class.")] = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=a,b,c", help="Values of a setting or of a parameter of the strategy."),
+    ] = None,
+    range_: Annotated[
+        list[str] | None,
+        typer.Option("--range", metavar="NAME=lo:hi[:step]", help="The same from lo to hi; whole numbers step by 1."),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Draw so many combinations instead of all.")] = None,
+    sampler: Annotated[Sampling | None, typer.Option(help="How they are drawn; tpe without it.")] = None,
+    optimize: Annotated[str, typer.Option(metavar="FIGURE", help="A figure of summary.json.")] = "net_pnl",
+    walk_forward: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TRAIN,TEST", help="Choose in windows of TRAIN, try in TEST behind: 10d,2d, or numbers of candles."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Processes on this machine, one a core without it; 0: this one.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, such as tcp://host:8786, or its file.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the results go; below runs/ without it.")] = None,
+    setting: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
+) -> None:
+    """Replay data many times over, with other parameters each time, and compare: on all cores, or on a cluster."""
+    from services.commands.sweeping import Wanted, sweep_command
+
+    kind = None if sampler is None else sampler.value
+    how = (trials, kind, optimize, walk_forward, workers, scheduler, out, setting or [], quiet)
+    raise typer.Exit(sweep_command(Wanted(what, strategy, grid or [], range_ or [], *how)))
 
 
 @app.command()

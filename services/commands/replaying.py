@@ -19,8 +19,8 @@ DIFFERENT = 1
 def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], *, check: bool, quiet: bool) -> int:
     """Replay what the command line names; return the exit code: 0, 1 (it differs), 2 (it can not be done)."""
     try:
-        overrides = dict(_pair(word) for word in words)
-        paths = _paths(what)
+        overrides = dict(pair_of(word) for word in words)
+        paths = paths_of(what)
         if check and (changed := _changed(paths)):
             typer.echo(changed, err=True)
             return DIFFERENT
@@ -47,14 +47,20 @@ def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], 
     return 0
 
 
-def _pair(word: str) -> tuple[str, str]:
+def pair_of(word: str) -> tuple[str, str]:
+    """Read `--set NAME=VALUE`.
+
+    Raises:
+        ReplayError: it is not of that form.
+    """
     name, equals, value = word.partition("=")
     if not equals:
         raise ReplayError(f"--set takes NAME=VALUE, was {word!r}")
     return name.strip(), value
 
 
-def _paths(what: Sequence[str]) -> list[Path]:
+def paths_of(what: Sequence[str]) -> list[Path]:
+    """Return the run or the files that the command line names."""
     if len(what) == 1 and (run := find_run(what[0])) is not None:
         return [run]
     return [Path(word) for word in what]

@@ -16,6 +16,11 @@ def scripts() -> tuple[str, ...]:
     return tuple(_read(name) for name in _SCRIPTS)
 
 
+def script(name: str) -> str:
+    """One of the page's scripts by its file's name, for another page: `uPlot.iife.min.js`."""
+    return next(text for path, text in zip(_SCRIPTS, scripts(), strict=True) if path.endswith(f"/{name}"))
+
+
 @cache
 def style() -> str:
     """The page's style sheet."""

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("feed", "strategy", "broker", "monitor", "exchange", "report")
-TECHNOLOGIES = ("_sqlite", "_file", "_ws", "_rest", "_html", "_http")
+ROOMS = ("feed", "strategy", "broker", "monitor", "exchange", "report", "sweep")
+TECHNOLOGIES = ("_sqlite", "_file", "_ws", "_rest", "_html", "_http", "_dask", "_optuna")
 SHELLS = {
     "process": "the composition root",
     "__main__": "the entry",
     "loading": "imports a strategy by name",
     "finishing": "opens a journal, for the broker and for whoever closes after it",
+    "play": "loads a strategy by name, for one run of a sweep",
+    "pool_own": "a thread that plays",
     "build": "reads a run's directory, writes its report",
     "source_bitunix": "holds the socket and the REST worker",
     "source_replay": "reads data files and recordings",
@@ -26,11 +28,15 @@ SHELLS = {
 UNTOUCHED = frozenset(
     [
         "asyncio",
+        "concurrent",
+        "dask",
+        "distributed",
         "http",
         "io",
         "logging",
         "loguru",
         "multiprocessing",
+        "optuna",
         "os",
         "pathlib",
         "psutil",
@@ -62,6 +68,7 @@ ALLOWED = {
     ("feed", "bitunix_rows", "urllib"),  # nor does writing one
     ("exchange", "config", "pathlib"),  # paths as values
     ("report", "trades_csv", "io"),  # a text that the csv module writes into
+    ("sweep", "table", "io"),  # the same
 }
 
 

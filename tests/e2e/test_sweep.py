@@ -1,0 +1,170 @@
+"""`lap sweep` on real clusters: the same table whoever works, dies, or is stopped; and nothing listens to the outside."""
+
+import os
+import signal
+import socket
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from processes import BIN, LAP, Desk, Program, eventually
+from sweep_builders import CALM, candles
+
+pytestmark = [pytest.mark.xdist_group("many sessions"), pytest.mark.timeout(120)]
+
+SETTINGS = tuple(word for setting in CALM for word in ("--set", setting))
+GRID_40 = ("--range", "fast=2:5", "--range", "slow=12:21", *SETTINGS)
+GRID_200 = ("--range", "fast=2:11", "--range", "slow=12:31", *SETTINGS)
+NO_NAME_SPACES = 77
+ALONE = """
+ip link set lo up || exit 77
+python=$1; shift
+"$python" -c "
+import socket, subprocess, sys
+with socket.create_server(('127.0.0.1', 8787)):
+    sys.exit(subprocess.call(sys.argv[1:]))
+" "$@"
+"""
+OWN_STRATEGY = """
+from helper_of_mine import WARMUP
+from services.strategy.sma_cross import SmaCross
+
+class Mine(SmaCross):
+    def __init__(self, fast=3, slow=9, shy=1.0):
+        super().__init__(fast, slow)
+        self.shy = shy
+        self.warmup += WARMUP
+    def on_candle(self, context, candle):
+        if self.shy > 2.5:
+            raise ValueError("too shy")
+        return [signal for signal in super().on_candle(context, candle) if candle.volume > self.shy]
+"""
+
+
+def done_runs(desk: Desk, out: str) -> int:
+    """How many runs are in the results by now."""
+    path = desk.directory / out / "sweep.db"
+    if not path.exists():
+        return 0
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM runs").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def listening(program: Program) -> set[str]:
+    """The addresses on which a program and its children listen."""
+    found = set()
+    for process in program.family():
+        with suppress(psutil.Error):  # one may just have ended
+            found |= {one.laddr.ip for one in process.net_connections() if one.status == psutil.CONN_LISTEN}
+    return found
+
+
+def own_table(desk: Desk, data: Path, *words: str, code: int = 0) -> bytes:
+    """The table as one process makes it, without a cluster."""
+    done = desk.lap("sweep", str(data), *words, "--workers", "0", "--out", "own")
+    assert done.returncode == code, done.stderr
+    return table(desk, "own")
+
+
+def table(desk: Desk, out: str) -> bytes:
+    return (desk.directory / out / "runs.csv").read_bytes()
+
+
+def cluster(desk: Desk, *options: str) -> tuple[Program, Program]:
+    """A scheduler and two workers, each a process of its own; returned are the workers."""
+    file = desk.directory / "cluster.json"
+    dask = (str(BIN / "dask"),)
+    desk.start(
+        *dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
+    )
+    eventually(file.exists, 30, "the scheduler is there")
+    worker = ("worker", "--scheduler-file", str(file), "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard")
+    return desk.start(*dask, *worker, *options), desk.start(*dask, *worker, *options)
+
+
+def test_a_scheduler_and_two_workers_make_the_table_of_one_process_though_one_is_killed(desk: Desk) -> None:
+    data = candles(desk.directory, 500)
+    first, _ = cluster(desk, "--no-nanny")
+    sweep = desk.start(LAP, "sweep", str(data), *GRID_200, "--scheduler", "cluster.json", "--out", "there")
+    eventually(lambda: done_runs(desk, "there") >= 40, 60, "a fifth is done")
+    os.kill(first.pid, signal.SIGKILL)
+    assert done_runs(desk, "there") < 200, "in the middle"
+    assert sweep.wait(90) == 0
+    assert done_runs(desk, "there") == 200
+    assert own_table(desk, data, *GRID_200) == table(desk, "there")
+    assert "Of 200 trials the best has net_pnl" in sweep.output()
+    assert "distributed" not in sweep.output(), "nothing of the cluster's log"
+
+
+def test_a_cluster_here_draws_what_one_process_draws_and_brings_the_strategy_along(desk: Desk) -> None:
+    """Samplers, a strategy of two files, and runs that raise: the same for two workers and for none."""
+    data = candles(desk.directory, 300)
+    (desk.directory / "helper_of_mine.py").write_text("WARMUP = 2\n")
+    (desk.directory / "mine_of_sweep.py").write_text(OWN_STRATEGY)
+    words = ("--strategy", "mine_of_sweep:Mine", "--range", "fast=2:6", "--range", "shy=1.0:3.0", "--trials", "25")
+    done = desk.lap("sweep", str(data), *words, *SETTINGS, "--workers", "2", "--out", "two")
+    assert (done.returncode, done.stderr) == (1, ""), done.stderr
+    assert "failed, the first (" in done.stdout
+    assert "ValueError: too shy" in done.stdout
+    assert own_table(desk, data, *words, *SETTINGS, code=1) == table(desk, "two")
+
+
+def test_a_sweep_that_was_stopped_and_killed_goes_on_and_ends_with_the_same_table(desk: Desk) -> None:
+    data = candles(desk.directory, 2000)
+    words = ("sweep", str(data), *GRID_40, "--out", "parts", "--workers")
+    first = desk.start(LAP, *words, "2")
+    eventually(lambda: done_runs(desk, "parts") >= 3, 60, "some runs are done")
+    assert listening(first) == {"127.0.0.1"}
+    os.kill(first.pid, signal.SIGINT)
+    assert first.wait(30) == 130
+    kept = done_runs(desk, "parts")
+    assert first.output() == f"stopped; {kept} of 40 runs are done, the same command goes on\n"
+    eventually(lambda: not first.family(), 10, "no worker is left")
+
+    second = desk.start(LAP, *words, "2")
+    eventually(lambda: done_runs(desk, "parts") >= kept + 3, 60, "more runs are done")
+    os.kill(second.pid, signal.SIGKILL)
+    eventually(lambda: not second.family(), 10, "its workers have noticed")
+    assert kept + 3 <= done_runs(desk, "parts") < 40
+
+    done = desk.lap(*words, "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    left = {path.name for path in (desk.directory / "parts").iterdir()}
+    assert left == {"runs.csv", "sweep.db", "sweep.html", "sweep.lock"}
+    assert own_table(desk, data, *GRID_40) == table(desk, "parts")
+
+
+def test_an_address_without_a_scheduler_is_told_in_one_sentence(desk: Desk) -> None:
+    """One where nobody listens, one where somebody else does, and two that are none."""
+    data = candles(desk.directory, 300)
+    with socket.create_server(("127.0.0.1", 0)) as other, socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        addresses = [f"tcp://127.0.0.1:{one.getsockname()[1]}" for one in (other, nobody)]
+        words = ("sweep", str(data), *GRID_40, "--out", "out", "--scheduler")
+        sweeps = {address: desk.start(LAP, *words, address) for address in addresses}
+        for address, sweep in sweeps.items():
+            assert sweep.wait(60) == 2, sweep.output()
+            assert sweep.output().startswith(f"no scheduler answers at {address}: ")
+            assert sweep.output().count("\n") == 1
+    for address in ("nowhere", "http://127.0.0.1:80"):
+        done = desk.lap(*words, address)
+        told = f"--scheduler takes tcp://host:port, tls://host:port or a scheduler's file, was {address!r}\n"
+        assert (done.returncode, done.stderr) == (2, told)
+
+
+def test_it_needs_no_network_and_no_port_of_its_own(desk: Desk) -> None:
+    """In a network name space with loopback alone, where Dask's usual port is taken."""
+    data = candles(desk.directory, 300)
+    (desk.directory / "alone.sh").write_text(ALONE)
+    words = (LAP, "sweep", str(data), *GRID_40, "--out", "out", "--workers", "1")
+    alone = desk.start("unshare", "--user", "--map-root-user", "--net", "sh", "alone.sh", str(BIN / "python"), *words)
+    code = alone.wait(60)
+    if code == NO_NAME_SPACES or "unshare" in alone.output():
+        pytest.skip("this system gives no network name space")
+    assert code == 0, alone.output()
+    assert own_table(desk, data, *GRID_40) == table(desk, "out")
