@@ -21,10 +21,12 @@ def shown_figures(goal: Goal) -> tuple[str, ...]:
 def runs_table(names: Sequence[str], runs: Sequence[Done], goal: Goal) -> Table:
     """The best runs, the best first."""
     columns = shown_figures(goal)
-    table = _table(("trial", *names, *columns))
+    table = _table(("trial", *names, *columns, "stopped by"))
     for job, outcome in ranked(runs, goal)[:TOP]:
         values = [text_of(job.values[name]) for name in names]
-        table.add_row(str(job.trial), *values, *(number(outcome.figures[name]) for name in columns))
+        table.add_row(
+            str(job.trial), *values, *(number(outcome.figures[name]) for name in columns), outcome.stop_reason
+        )
     return table
 
 

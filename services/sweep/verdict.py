@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from statistics import fmean, stdev
 
+from bus.messages import StopReason
 from services.sweep.figures import Goal
 from services.sweep.luck import Shape, deflated_sharpe, expected_best
 from services.sweep.plan import TRAIN, Plan
@@ -14,13 +15,15 @@ def verdict(plan: Plan, runs: Sequence[Done], results: Sequence[FoldResult]) -> 
     """The sentences a person reads first."""
     goal = Goal(plan.figure)
     words = [*_whole(runs, goal)] if not plan.folds else [*_forward(results, runs, goal)]
-    return [*words, *_left_out(runs)]
+    return [*words, *_cut_short(runs), *_left_out(runs)]
 
 
 def number(value: float | None) -> str:
-    """A figure in few digits: `1,234.57`, `0.0123`, a dash where there is none."""
+    """A figure in few digits: `1,234.57`, `0.0123`, a count as `12`, a dash where there is none."""
     if value is None:
         return "-"
+    if isinstance(value, int):
+        return f"{value:,}"
     return f"{value:,.2f}" if abs(value) >= 1 or not value else f"{value:.4g}"
 
 
@@ -82,6 +85,12 @@ def _forward(results: Sequence[FoldResult], runs: Sequence[Done], goal: Goal) ->
         if ratio is None
         else f"Walk-forward efficiency: {ratio:.2f}, profit a day out of sample over profit a day in sample."
     )
+
+
+def _cut_short(runs: Sequence[Done]) -> Iterator[str]:
+    ended = sum(outcome.stop_reason == StopReason.CIRCUIT_BREAKER for _, outcome in runs)
+    if ended:
+        yield f"{ended:,} of {len(runs):,} runs were ended by the circuit breaker, before their data were at an end."
 
 
 def _left_out(runs: Sequence[Done]) -> Iterator[str]:

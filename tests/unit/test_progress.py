@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from services.commands.progress import busy
+from services.commands.progress import busy, counted
 
 if sys.platform == "win32":
     pytest.skip("a pseudo-terminal is a POSIX thing", allow_module_level=True)
@@ -20,6 +20,8 @@ def shown(monkeypatch: pytest.MonkeyPatch, *, quiet: bool) -> str:
         monkeypatch.setenv("TERM", "xterm")
         with busy("asking", quiet=quiet):
             pass
+        with counted("counting", 40, 5, quiet=quiet) as advance:
+            advance(7)
         monkeypatch.undo()
         try:
             return os.read(ours, 10_000).decode()
@@ -30,11 +32,14 @@ def shown(monkeypatch: pytest.MonkeyPatch, *, quiet: bool) -> str:
 
 
 def test_a_terminal_shows_it_unless_it_is_told_to_be_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "asking" in shown(monkeypatch, quiet=False)
+    said = shown(monkeypatch, quiet=False)
+    assert "asking" in said
+    assert "counting" in said
+    assert "12/40" in said
     assert shown(monkeypatch, quiet=True) == ""
 
 
 def test_nothing_goes_into_a_file(capfd: pytest.CaptureFixture[str]) -> None:
-    with busy("asking"):
-        pass
+    with busy("asking"), counted("counting", 3) as advance:
+        advance(1)
     assert capfd.readouterr() == ("", "")

@@ -116,7 +116,7 @@ def test_folds_roll_by_a_test_window_and_no_moment_is_tested_twice() -> None:
 
 
 def test_the_best_is_the_most_or_the_least_and_of_equals_the_first() -> None:
-    runs = [
+    runs: list[tuple[int, Figures]] = [
         (2, {"net_pnl": 5.0, "fees": 1.0}),
         (0, {"net_pnl": 5.0, "fees": 3.0}),
         (1, {"net_pnl": None, "fees": None}),
