@@ -81,7 +81,7 @@ def parts(directory: Path) -> dict[str, float]:
     data = market(directory / "parts.csv", SHORT)
     script = read_script([data], CALM, directory)
     base = Resolved(dict(script.settings), dict(script.origins))
-    run = play(script, directory)
+    run, _ = play(script, directory)
     space = (Choices("stop_bps", (20, 30)), Choices("fast", (5, 10)))
 
     def ms(work: Any, times: int = 50) -> float:

@@ -76,7 +76,7 @@ class _Heard:
 
     def hear(self, message: Message) -> None:
         match message:
-            case Decide():
+            case Decide(tick=None):
                 self.asked.setdefault(message.open_ms, message.candles)
                 self.equity[message.candles[-1].close_ms] = float(message.account.equity)
             case TradeClosed():
@@ -91,7 +91,7 @@ class _Heard:
                 self.refusals.append(Refusal(message.ts_ms, message.signal.side.value, message.reason.value))
             case OrderCancelled():
                 self.cancelled += 1
-            case DecisionTimedOut():
+            case DecisionTimedOut(tick_seq=0):
                 self.unanswered.add(message.open_ms)
             case SessionClosed() if self.stop_reason is None:
                 self.stop_reason = message.reason

@@ -15,7 +15,7 @@ SWEPT = frozenset(
         *("maintenance_margin_pct", "taker_fee_bps", "maker_fee_bps", "slip_bps", "half_spread_bps"),
         *("latency_min_ms", "latency_max_ms", "seed", "min_trade_interval_sec", "max_daily_drawdown_pct"),
         *("max_consecutive_losses", "max_bars_open", "limit_ttl_sec", "max_fill_pct_of_volume", "max_order_age_sec"),
-        *("max_quote_age_sec", "tick_size", "lot_size", "min_qty", "on_stop"),
+        *("max_quote_age_sec", "tick_size", "lot_size", "min_qty", "on_stop", "max_strategy_errors"),
     }
 )
 """The settings that a replay depends on."""

@@ -1,16 +1,17 @@
 """One run of a sweep: `lap replay`'s own code, without journal and page; a shell, for it loads a strategy by name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from bus.messages import StopReason
+from bus.messages import StopReason, StrategyFailed
 from services.replay.run import set_stage
 from services.replay.script import Script
 from services.report.run import End, Run
 from services.report.said import facts_said
 
 
-def play(script: Script, cwd: Path) -> Run:
-    """Play a script in memory and return what its report would be made of.
+def play(script: Script, cwd: Path) -> tuple[Run, Sequence[StrategyFailed]]:
+    """Play a script in memory; return what its report would be made of, and on what the strategy failed.
 
     Args:
         script: what to play; its settings count.
@@ -27,7 +28,7 @@ def play(script: Script, cwd: Path) -> Run:
     stage.finish(StopReason.END_OF_DATA)
     facts = facts_said(stage.take_said(), broker.snapshot())
     reason = broker.closed or StopReason.INTERNAL_ERROR
-    return Run(
+    run = Run(
         run_id=script.name,
         seed=script.settings["seed"],
         started_at="",
@@ -36,3 +37,4 @@ def play(script: Script, cwd: Path) -> Run:
         facts=facts,
         end=End(reason, "", "replay", facts.last_ts),
     )
+    return run, stage.failures

@@ -197,10 +197,11 @@ def _sort(job: Job) -> tuple[int, str, str]:
 
 
 def _outcome(found: Mapping[str, Any]) -> Outcome:
-    shape = found["shape"]
-    return Outcome(
-        "ok", found["figures"], found["stop_reason"], None if shape is None else tuple(shape), "", found["seconds"]
-    )
+    """Where the strategy failed, the figures are not those of the strategy that was meant: they are left out."""
+    reason, seconds, shape = found["stop_reason"], found["seconds"], found["shape"]
+    if found["failure"]:
+        return Outcome("failed", {}, reason, error=found["failure"], seconds=seconds)
+    return Outcome("ok", found["figures"], reason, None if shape is None else tuple(shape), seconds=seconds)
 
 
 def runs_in(plan: Plan, combinations: int) -> int:

@@ -50,7 +50,7 @@ class Workshop:
         self._parts: dict[object, Tape] = {}
 
     def perform(self, settings: Mapping[str, Any], window: Window | None) -> dict[str, Any]:
-        """Play one run; return its outcome as `figures.measured` does, with the `seconds` it took.
+        """Play one run; return its outcome as `figures.measured` does, the strategy's `failure` and the `seconds` it took.
 
         Args:
             settings: of the run, resolved.
@@ -67,8 +67,10 @@ class Workshop:
             script, tape = self._tape(settings, window)
             started_ns = monotonic_ns()
             played = replace(script, settings=settings, info=tape.info, events=iter(tape.events), answers={})
-            outcome = measured(play(played, self._code))
-            return {**outcome, "seconds": (monotonic_ns() - started_ns) / 1e9}
+            run, failures = play(played, self._code)
+            outcome = measured(run)
+            told = f"the strategy failed {len(failures):,} x, first: {failures[0].detail}" if failures else ""
+            return {**outcome, "failure": told, "seconds": (monotonic_ns() - started_ns) / 1e9}
 
     def span(self, settings: Mapping[str, Any]) -> Window:
         """Return from when to when the market goes on after its history, in whole candles.

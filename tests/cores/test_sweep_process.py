@@ -69,7 +69,7 @@ def outcome_of(settings: Mapping[str, Any], window: Window | None) -> dict[str, 
     fast, stop = settings["strategy_params"]["fast"], settings["stop_bps"]
     figures: dict[str, float | None] = dict.fromkeys(FIGURES, 1.5)
     figures["net_pnl"] = None if fast == 13 else 100.0 - (fast - 7) ** 2 - abs(stop - 33) / 3 + (window or (0,))[0]
-    return {"figures": figures, "stop_reason": "end_of_data", "shape": None, "seconds": 0.1}
+    return {"figures": figures, "stop_reason": "end_of_data", "shape": None, "failure": "", "seconds": 0.1}
 
 
 def fault_of(settings: Mapping[str, Any]) -> Exception | None:

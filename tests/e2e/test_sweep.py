@@ -28,18 +28,25 @@ with socket.create_server(('127.0.0.1', 8787)):
 " "$@"
 """
 OWN_STRATEGY = """
-from helper_of_mine import WARMUP
-from services.strategy.sma_cross import SmaCross
+from dataclasses import dataclass
 
-class Mine(SmaCross):
-    def __init__(self, fast=3, slow=9, shy=1.0):
-        super().__init__(fast, slow)
-        self.shy = shy
-        self.warmup += WARMUP
+from helper_of_mine import WARMUP
+from services.strategy.interface import Side, Strategy
+
+@dataclass(frozen=True)
+class Params:
+    every: int = 7
+    shy: float = 1.0
+
+class Mine(Strategy):
+    params: Params
+    warmup = WARMUP
     def on_candle(self, context, candle):
-        if self.shy > 2.5:
+        if self.params.shy > 2.5:
             raise ValueError("too shy")
-        return [signal for signal in super().on_candle(context, candle) if candle.volume > self.shy]
+        if candle.open_ms // 60_000 % self.params.every:
+            return None
+        return context.market(Side.LONG if candle.close > candle.open else Side.SHORT)
 """
 
 
@@ -106,7 +113,7 @@ def test_a_cluster_here_draws_what_one_process_draws_and_brings_the_strategy_alo
     data = candles(desk.directory, 300)
     (desk.directory / "helper_of_mine.py").write_text("WARMUP = 2\n")
     (desk.directory / "mine_of_sweep.py").write_text(OWN_STRATEGY)
-    words = ("--strategy", "mine_of_sweep:Mine", "--range", "fast=2:6", "--range", "shy=1.0:3.0", "--trials", "25")
+    words = ("--strategy", "mine_of_sweep:Mine", "--range", "every=2:6", "--range", "shy=1.0:3.0", "--trials", "25")
     done = desk.lap("sweep", str(data), *words, *SETTINGS, "--workers", "2", "--out", "two")
     assert (done.returncode, done.stderr) == (1, ""), done.stderr
     assert "failed, the first (" in done.stdout

@@ -18,4 +18,4 @@ def test_what_the_broker_said_is_what_its_journal_says(name: str, tmp_path: Path
     replay(session.script(name), tmp_path, STRATEGIES, lambda _: None, check=False)
     written = read_journal(tmp_path / "journal.db")
     assert (written.incidents, written.problems) == ([], [])
-    assert play(session.script(name), STRATEGIES).facts == replace(written, incidents=(), problems=())
+    assert play(session.script(name), STRATEGIES)[0].facts == replace(written, incidents=(), problems=())
