@@ -5,7 +5,16 @@ text, never by its binary value.
 """
 
 from collections.abc import Callable
-from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, localcontext
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+    getcontext,
+    setcontext,
+)
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -24,8 +33,14 @@ def exactly(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> T:
-        with localcontext(EXACT):
+        before = getcontext()
+        if before is EXACT:  # most calls are from one such function to another
             return function(*args, **kwargs)
+        setcontext(EXACT)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            setcontext(before)
 
     return inside
 
