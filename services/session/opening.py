@@ -148,23 +148,28 @@ def _join(session: Session, launcher: Launcher, fingerprint: str) -> Session:
 
 def _resolve(options: Mapping[str, str], cwd: Path) -> dict[str, Any]:
     """Resolve the settings in a short-lived child, so that their library never weighs on a supervisor."""
-    child = subprocess.run(
-        [sys.executable, "-P", "-m", "services.settings"],
-        input=json.dumps(dict(options)),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=cwd,
-        timeout=START_TIMEOUT_MS / 1000,
-        check=False,
-    )
-    if child.returncode == 0:
-        # The last line: a strategy's module, imported there to see that it can be, may have printed something.
-        resolved: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
-        return resolved
+    try:
+        child = subprocess.run(
+            [sys.executable, "-P", "-m", "services.settings"],
+            input=json.dumps(dict(options)),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=cwd,
+            timeout=START_TIMEOUT_MS / 1000,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise RefusedError(
+            "the settings could not be resolved in a minute; the strategy may hang when it is loaded"
+        ) from None
     if child.returncode == 2:
         raise RefusedError(child.stderr.strip())
-    raise RefusedError(f"the settings could not be resolved: {child.stderr.strip() or child.returncode}")
+    # A strategy's module, imported there to see that it can be, may have printed something, or ended the child.
+    with contextlib.suppress(IndexError, ValueError):
+        resolved: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
+        return resolved
+    raise RefusedError(f"the settings could not be resolved: {child.stderr.strip() or 'no answer came'}")
 
 
 def _refuse_kill_file(kill_file: Path) -> None:

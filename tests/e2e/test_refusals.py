@@ -45,6 +45,13 @@ def test_honcho_ends_with_2_on_a_bad_setting(desk: Desk, env: dict[str, str], sa
     eventually(lambda: not program.family(), 5, "no process is left")
 
 
+def test_a_strategy_that_ends_whoever_loads_it_is_refused(desk: Desk) -> None:
+    (desk.directory / "ender.py").write_text("import os\nprint('bye')\nos._exit(0)\n")
+    done = desk.lap("run", LAP_STRATEGY="ender:Any")
+    assert done.returncode == 2
+    assert "could not be resolved" in only_line(done.stderr)
+
+
 def test_a_broken_settings_file_is_refused_with_its_line(desk: Desk) -> None:
     (desk.directory / "lap.toml").write_text('symbol = "BTCUSDT"\nstop_bps = = 3\n')
     for command in ("run", "check"):
