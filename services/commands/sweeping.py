@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 
 from services.commands.progress import counted
 from services.commands.replaying import pair_of, paths_of
@@ -34,7 +35,7 @@ from services.sweep.results_sqlite import Results
 from services.sweep.search import Sampler
 from services.sweep.space import MOST_RUNS, Space, combinations, names_of, size, space_of
 from services.sweep.table import fold_results
-from services.sweep.terminal import folds_table, runs_table
+from services.sweep.terminal import folds_table, runs_table, shown_figures
 from services.sweep.verdict import verdict
 from services.sweep.workshop_file import Workshop
 
@@ -42,7 +43,8 @@ BROKEN_OFF = 1
 REFUSED = 2
 BY_SIGNAL = 128
 """And the signal's number, as shells have it: 130 for Ctrl-C."""
-_PIPE_WIDTH = 200
+_PIPE_WIDTH = 1_000
+"""No line of a table is cut for a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +228,11 @@ def _tell(prepared: Prepared, results: Results) -> int:
     page = write_output(prepared.out, plan, runs, folds)
     names = names_of(plan.space)
     console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-    console.print(folds_table(names, folds, goal) if folds else runs_table(names, runs, goal))
+    for figures in range(len(shown_figures(goal)), 0, -1):
+        shown = folds_table(names, folds, goal) if folds else runs_table(names, runs, goal, figures)
+        if Measurement.get(console, console.options.update(width=_PIPE_WIDTH), shown).maximum <= console.width:
+            break
+    console.print(shown)
     for sentence in verdict(plan, runs, folds):
         typer.echo(sentence)
     typer.echo(f"page: {page}")

@@ -14,7 +14,7 @@ from services.report.tables_html import Cell, table
 from services.sweep.figures import Goal
 from services.sweep.heat import HeatMap, chart_data, heat_maps
 from services.sweep.plan import TEST, Plan
-from services.sweep.space import Between, Choices, Dimension, names_of, text_of
+from services.sweep.space import Between, Choices, Dimension, Value, brief, names_of, text_of
 from services.sweep.table import Done, FoldResult, minute, ranked
 from services.sweep.terminal import shown_figures
 from services.sweep.verdict import number, verdict
@@ -96,7 +96,7 @@ def _folds(plan: Plan, results: Sequence[FoldResult], goal: Goal) -> str:
             [
                 Cell(str(result.fold.number), "number", result.fold.number),
                 *(Cell(minute(ms)) for ms in (*result.fold.train, result.fold.test[1])),
-                *(Cell("-" if chosen is None else text_of(chosen[0].values[name])) for name in names),
+                *(Cell("-" if chosen is None else brief(chosen[0].values[name])) for name in names),
                 *(_figure(figures.get(name)) for figures, name in ((inside, goal.figure), (outside, goal.figure))),
                 *(_figure(outside.get(name)) for name in ("net_pnl", "trades")),
             ]
@@ -184,8 +184,8 @@ def _told(dimension: Dimension) -> str:
     return f"{text_of(dimension.low)} to {text_of(dimension.high)}"
 
 
-def _value(value: object) -> Cell:
-    text = text_of(value) if isinstance(value, bool | int | float | str) else str(value)
+def _value(value: Value) -> Cell:
+    text = brief(value)
     return Cell(text, "number", float(value)) if isinstance(value, int | float) else Cell(text)
 
 

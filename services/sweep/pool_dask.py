@@ -95,7 +95,7 @@ def local_cluster(workers: int, bundle: Bundle, directory: Path) -> Iterator[Das
         shutil.rmtree(left, ignore_errors=True)  # of a sweep that was killed
     security = Security.temporary()
     with ExitStack() as stack:
-        stack.enter_context(dask.config.set(_QUIET))
+        stack.enter_context(_quiet())
         scratch = stack.enter_context(TemporaryDirectory(dir=directory, prefix=_SCRATCH, ignore_cleanup_errors=True))
         cluster = stack.enter_context(
             LocalCluster(
@@ -131,7 +131,7 @@ def cluster_at(address: str, bundle: Bundle) -> Iterator[DaskPool]:
         raise SweepError(f"--scheduler takes tcp://host:port, tls://host:port or a scheduler's file, was {address!r}")
     where = {"scheduler_file": address} if is_file else {"address": address}
     with ExitStack() as stack:
-        stack.enter_context(dask.config.set(_QUIET))
+        stack.enter_context(_quiet())
         try:
             client = stack.enter_context(Client(**where, timeout=CONNECT_SEC, set_as_default=False))
         except (OSError, ValueError, TimeoutError, ImportError) as error:
@@ -140,9 +140,19 @@ def cluster_at(address: str, bundle: Bundle) -> Iterator[DaskPool]:
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """Let Dask's log be silent: it tells of what is then done again, and of what we tell in a sentence."""
+    with dask.config.set(_QUIET):
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+@contextmanager
 def _with_kit(client: Client, bundle: Bundle, address: str, *, is_ours: bool) -> Iterator[DaskPool]:
     """Hand the bundle to all workers; take it back from those that go on without us."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it tells of what is then done again
     kit = Kit(bundle, ignores_interrupts=is_ours)
     client.register_plugin(kit)
     yield DaskPool(client, kit, address)

@@ -110,6 +110,11 @@ def text_of(value: Value) -> str:
     return str(value)
 
 
+def brief(value: Value) -> str:
+    """A value for a table that is looked at: six digits of one that was drawn."""
+    return f"{value:.6g}" if isinstance(value, float) else text_of(value)
+
+
 def texts_of(values: Mapping[str, Value]) -> str:
     """A combination in a line: `fast=5, slow=20`."""
     return ", ".join(f"{name}={text_of(value)}" for name, value in values.items())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from services.sweep.figures import Goal
-from services.sweep.space import text_of
+from services.sweep.space import brief
 from services.sweep.table import Done, FoldResult, minute, ranked
 from services.sweep.verdict import number
 
@@ -18,12 +18,12 @@ def shown_figures(goal: Goal) -> tuple[str, ...]:
     return (goal.figure, *(name for name in _SHOWN if name != goal.figure))
 
 
-def runs_table(names: Sequence[str], runs: Sequence[Done], goal: Goal) -> Table:
-    """The best runs, the best first."""
-    columns = shown_figures(goal)
+def runs_table(names: Sequence[str], runs: Sequence[Done], goal: Goal, figures: int) -> Table:
+    """The best runs, the best first, with so many of their figures."""
+    columns = shown_figures(goal)[:figures]
     table = _table(("trial", *names, *columns, "stopped by"))
     for job, outcome in ranked(runs, goal)[:TOP]:
-        values = [text_of(job.values[name]) for name in names]
+        values = [brief(job.values[name]) for name in names]
         table.add_row(
             str(job.trial), *values, *(number(outcome.figures[name]) for name in columns), outcome.stop_reason
         )
@@ -35,7 +35,7 @@ def folds_table(names: Sequence[str], results: Sequence[FoldResult], goal: Goal)
     table = _table(("fold", "test from, UTC", "to", *names, f"{goal.figure} in", "out", "net_pnl out", "trades out"))
     for result in results:
         chosen, tested = result.chosen, result.tested
-        values = ["-"] * len(names) if chosen is None else [text_of(chosen[0].values[name]) for name in names]
+        values = ["-"] * len(names) if chosen is None else [brief(chosen[0].values[name]) for name in names]
         inside, outside = (None if done is None else done[1].figures for done in (chosen, tested))
         table.add_row(
             *(str(result.fold.number), *map(minute, result.fold.test), *values),

@@ -108,6 +108,18 @@ def test_a_scheduler_and_two_workers_make_the_table_of_one_process_though_one_is
     assert "distributed" not in sweep.output(), "nothing of the cluster's log"
 
 
+def test_a_scheduler_that_dies_ends_the_sweep_in_one_sentence(desk: Desk) -> None:
+    data = candles(desk.directory, 2000)
+    cluster(desk)
+    sweep = desk.start(LAP, "sweep", str(data), *GRID_200, "--scheduler", "cluster.json", "--out", "there")
+    eventually(lambda: done_runs(desk, "there") >= 3, 60, "some runs are done")
+    os.kill(desk.programs[0].pid, signal.SIGKILL)
+    assert sweep.wait(60) == 1
+    assert sweep.output().endswith("the same command goes on\n")
+    assert sweep.output().count("\n") == 1
+    assert 3 <= done_runs(desk, "there") < 200
+
+
 def test_a_cluster_here_draws_what_one_process_draws_and_brings_the_strategy_along(desk: Desk) -> None:
     """Samplers, a strategy of two files, and runs that raise: the same for two workers and for none."""
     data = candles(desk.directory, 300)
