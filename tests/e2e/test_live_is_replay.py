@@ -88,6 +88,9 @@ def widowed(desk: Desk) -> None:
 def breaker(desk: Desk) -> None:
     program = desk.session(**ports(), LAP_MAX_CONSECUTIVE_LOSSES="1")
     ends(desk, program, 5, "circuit_breaker")
+    assert asked(desk, "SELECT count(*) FROM incidents WHERE event = 'breaker_tripped'") == 1
+    assert [line["service"] for line in desk.events("breaker_tripped")] == ["broker"]
+    assert [incident["event"] for incident in desk.summary()["incidents"]] == ["breaker_tripped"]
 
 
 def late(desk: Desk) -> None:

@@ -5,7 +5,7 @@ import json
 import re
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
@@ -26,6 +26,7 @@ NAMES = {
     "lap_candle_index": "candle_idx",
     "lap_session_elapsed_seconds": "elapsed",
 }
+STATUS = ("price", "equity", "balance", "position", "candle_idx", "counts", "halted", "feed", "market_ts")
 
 
 def free_port() -> int:
@@ -45,22 +46,32 @@ def scrape(port: int) -> dict[str, float]:
     return {sample.name: sample.value for family in families for sample in family.samples if not sample.labels}
 
 
-def agree(desk: Desk, port: int) -> bool:
-    """Whether metrics and heartbeat could be had of the same moment; then they must say the same."""
-    before = desk.json("logs", "heartbeat.json")
+def agree(desk: Desk, port: int, seen: list[dict[str, Any]]) -> bool:
+    """Whether heartbeat, metrics and `lap status` could be had of the same moment; then they must say the same."""
+    beat = desk.json("logs", "heartbeat.json")
     metrics = scrape(port)
-    if metrics.get("lap_session_elapsed_seconds") != before["elapsed"]:
+    status = json.loads(desk.lap("status", "--json").stdout)
+    after = desk.json("logs", "heartbeat.json")
+    if not (metrics.get("lap_session_elapsed_seconds") == beat["elapsed"] == after["elapsed"]):
         return False
-    assert {name: metrics[name] for name in NAMES} == {name: before[key] for name, key in NAMES.items()}
-    assert metrics["lap_trades_total"] == before["counts"]["trades"]
-    return True
+    assert {name: metrics[name] for name in NAMES} == {name: beat[key] for name, key in NAMES.items()}
+    assert metrics["lap_trades_total"] == beat["counts"]["trades"]
+    assert metrics["lap_orders_rejected_total"] == beat["counts"]["rejected"]
+    assert {key: status[key] for key in STATUS} == {key: beat[key] for key in STATUS}
+    seen.append(status)
+    return bool(status["counts"]["trades"])
+
+
+def reader(run_dir: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{run_dir / 'journal.db'}?mode=ro", uri=True, isolation_level=None)
 
 
 class Session:
     """A session that has run, with what was seen on the way."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, seen: Sequence[dict[str, Any]] = ()) -> None:
         self.desk = desk
+        self.seen = seen
         self.run_dir: Path = desk.run_dir
         self.summary: dict[str, Any] = desk.summary()
         self.beat: dict[str, Any] = desk.json("logs", "heartbeat.json")
@@ -68,24 +79,28 @@ class Session:
             self.rows = list(csv.DictReader(file))
 
     def journal(self, query: str) -> list[Any]:
-        with closing(sqlite3.connect(f"file:{self.run_dir / 'journal.db'}?mode=ro", uri=True)) as connection:
+        with closing(reader(self.run_dir)) as connection:
             return connection.execute(query).fetchall()
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """Runs with a reader of the metrics that has connected and then says nothing."""
+    """Runs under the eyes of two who hang: a reader of the metrics that says nothing, one of the journal that never ends."""
     for desk in desk_in(tmp_path_factory.mktemp("desk")):
         port = free_port()
-        more = {"LAP_METRICS_PORT": str(port), "LAP_DURATION": "0.25", "LAP_MAX_DAILY_DRAWDOWN_PCT": "90"}
-        program = desk.session(**more)
+        program = desk.session(
+            LAP_METRICS_PORT=str(port),
+            LAP_DURATION="0.4",
+            LAP_HEARTBEAT_INTERVAL_SEC="3",
+            LAP_MAX_DAILY_DRAWDOWN_PCT="90",
+        )
         desk.wait_running()
-        with socket.create_connection(("127.0.0.1", port)):
-            eventually(partial(agree, desk, port), 10, "metrics and heartbeat of the same moment")
-            seen = json.loads(desk.lap("status", "--json").stdout)
-            assert seen["counts"].keys() == desk.json("logs", "heartbeat.json")["counts"].keys()
+        seen: list[dict[str, Any]] = []
+        with socket.create_connection(("127.0.0.1", port)), closing(reader(desk.run_dir)) as hanging:
+            assert hanging.execute("BEGIN; ").execute("SELECT count(*) FROM trades").fetchone() is not None
+            eventually(partial(agree, desk, port, seen), 20, "heartbeat, metrics and status of the same moment")
             assert program.wait(60) == 0, program.output()
-        yield Session(desk)
+        yield Session(desk, seen)
 
 
 def test_the_journal_and_the_csv(session: Session) -> None:
@@ -95,6 +110,23 @@ def test_the_journal_and_the_csv(session: Session) -> None:
     assert [(number, Decimal(pnl), Decimal(r), Decimal(equity), why) for number, pnl, r, equity, why in booked] == [
         (number, Decimal(pnl), Decimal(r), Decimal(equity), why) for number, pnl, r, equity, why in listed
     ]
+
+
+def test_the_status_and_the_journal(session: Session) -> None:
+    """What `lap status` said on the way is what the journal has of that moment."""
+    for seen in session.seen:
+        closed = seen["counts"]["trades"]
+        balance = session.journal(f"SELECT equity FROM trades WHERE trade_id = {closed}") or [[10_000]]
+        entry = session.journal(
+            f"SELECT side, qty, price, sl, tp, fee FROM fills WHERE trade_id = {closed + 1} AND is_entry"
+        )
+        held = seen["position"]
+        paid = Decimal(entry[0][5]) if held else Decimal(0)
+        assert seen["balance"] == pytest.approx(float(Decimal(balance[0][0]) - paid))
+        if held:
+            assert held["side"] == entry[0][0]
+            levels = [held[name] for name in ("qty", "entry_price", "sl", "tp")]
+            assert levels == [float(Decimal(value)) for value in entry[0][1:5]]
 
 
 def test_the_csv_and_the_json(session: Session) -> None:
@@ -126,6 +158,7 @@ def test_the_json_and_the_page(session: Session) -> None:
     assert drawn["equity"]["value"][-1] == pytest.approx(summary["ending_balance"])
     assert len(drawn["bars"]["t"]) == summary["candle_count"]
     assert text.count("<tr data-trade=") == summary["trades"]
+    assert len(text) < 2_000_000, "small enough to send"
 
 
 def test_the_last_heartbeat_and_the_json(session: Session) -> None:
