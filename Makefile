@@ -37,6 +37,7 @@ help:
 	@echo "make lock   write the installed versions to requirements.lock"
 
 .venv/.ready: pyproject.toml requirements.lock
+	@echo "setting up .venv/: a minute or two, once"
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable . --group dev

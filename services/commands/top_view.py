@@ -58,7 +58,7 @@ def picture(look: Look, width: int, height: int) -> list[Text]:
     ]
     foot = Text(look.question, "bold reverse") if look.question else Text("k kill the session   q leave", "dim")
     room = max(0, height - len(head) - 3)
-    shown = [line for line in look.events if line.event in SHOWN_EVENTS][-room:] if room else []
+    shown = [line for line in look.events if _is_shown(line)][-room:] if room else []
     body = [Text(), *map(_event, shown)] if shown else []
     lines = [*head, *body][: max(1, height - 1)]
     filler = [Text() for _ in range(height - 1 - len(lines))]
@@ -184,6 +184,11 @@ def paces(look: Look) -> dict[str, str]:
         feed.insert(0, f"{rates.get('ticks', 0.0):.0f} ticks/s")
         broker.insert(0, f"{rates.get('worked_seq', 0.0):.0f} events/s")
     return {"feed": ", ".join(feed), "broker": ", ".join(broker)}
+
+
+def _is_shown(line: LogLine) -> bool:
+    """Whether it is news; a session that begins within a candle is none."""
+    return line.event in SHOWN_EVENTS and not (line.event == "data_gap" and line.level == "INFO")
 
 
 def _event(line: LogLine) -> Text:

@@ -104,6 +104,12 @@ def test_a_bar_and_a_clock() -> None:
     assert [clock(seconds) for seconds in (-5, 65.9, 3600)] == ["0:00", "1:05", "1:00:00"]
 
 
+@pytest.mark.parametrize(("level", "count"), [("INFO", 0), ("WARNING", 1)])
+def test_lost_data_are_news_and_the_begin_within_a_candle_is_none(level: str, count: int) -> None:
+    line = LogLine(LINE.ts, level, "feed", "data_gap", "of a candle")
+    assert "\n".join(shown(Look(seen(), events=[line]))).count("of a candle") == count
+
+
 def test_a_broker_that_is_a_status_old_keeps_up() -> None:
     counts = {"last_seq": 90, "worked_seq": 83}
     assert "keeps up" in "\n".join(shown(Look(seen(counts=counts), rates={"ticks": 12.0})))
