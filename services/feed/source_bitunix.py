@@ -35,6 +35,7 @@ from services.feed.facts import (
     Said,
     SourceState,
 )
+from services.feed.hearing import Hearing
 from services.feed.hold import Hold
 from services.feed.jump import JumpGuard
 from services.feed.leap import LeapGuard
@@ -95,7 +96,7 @@ class BitunixSource:
         self._reconciliation = Reconciliation()
         self._minutes = Minutes()
         self._differences = 0
-        self._traded_ms = 0
+        self._hearing = Hearing()
         # Whatever came before the first tick was not seen, at a start as after a restart.
         self._waiting: deque[Fact] = deque([DataLost()], maxlen=MOST_WAITING)
         self._pair: PairAnswer | None = None
@@ -195,8 +196,7 @@ class BitunixSource:
             case LookAnswer(candles):
                 differences = self._reconciliation.answered(candles, now.monotonic_ms)
                 said.extend(self._told_of(difference) for difference in differences)
-                if any(found.is_deaf and self._traded_ms < found.ours.close_ms for found in differences):
-                    # A subscription that the exchange has forgotten, while quotes go on: only this shows it.
+                if self._hearing.needs_cure(differences, now.monotonic_ms):
                     self._socket.renew("no trades heard where the exchange had some")
 
     def _told_of(self, difference: Difference) -> Remark:
@@ -225,7 +225,7 @@ class BitunixSource:
             said.append(fact)
             return
         if isinstance(fact, RawTrade):
-            self._traded_ms = fact.ts_ms
+            self._hearing.heard(fact.ts_ms)
         self._keep(fact, now)
 
     def _keep(self, fact: Fact, now: Now) -> None:

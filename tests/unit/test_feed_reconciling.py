@@ -8,6 +8,7 @@ from feed_builders import MINUTE, T0, feed_core, history_candle, published, raw_
 from bus.messages import Candle
 from services.feed.facts import Backfill, DataLost, RawCandle
 from services.feed.gaps import Gap, words
+from services.feed.hearing import Hearing
 from services.feed.minutes import Minutes
 from services.feed.reconciling import (
     FIRST_LOOK_MS,
@@ -180,3 +181,37 @@ def test_a_minute_is_what_its_parts_are() -> None:
     assert begun == [None, None], "its begin was not seen"
     flat = [minutes.add(second(at, 100.0, 0.0, complete=at != 5)) for at in (4, 5, 6, 7)]
     assert flat[3] == replace(second(7, 100.0, 0.0, complete=False), interval_ms=MINUTE, open_ms=T0 + MINUTE)
+
+
+def deaf(minute: int) -> Difference:
+    """We heard nothing in a minute in which the exchange had a trade."""
+    return Difference(candle(minute, volume=0.0), raw_candle(minute))
+
+
+def test_trades_that_are_not_heard_want_a_cure_less_and_less_often_until_one_is() -> None:
+    hearing = Hearing()
+    cures = [minute for minute in range(600) if hearing.needs_cure([deaf(minute)], minute * MINUTE)]
+    assert cures == [0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483, 543]
+    hearing.heard(T0 + 600 * MINUTE)
+    assert [minute for minute in range(604, 612) if hearing.needs_cure([deaf(minute)], minute * MINUTE)] == [
+        604,
+        605,
+        607,
+        611,
+    ]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        deaf(3),
+        Difference(candle(4, volume=1.0), raw_candle(4, volume=2.0)),
+        Difference(candle(4, volume=0.0), raw_candle(4, volume=0.0)),
+        Difference(candle(4, volume=0.0), None),
+    ],
+    ids=["a trade was heard since", "something was heard", "nobody traded", "the exchange has none"],
+)
+def test_other_differences_want_no_cure(found: Difference) -> None:
+    hearing = Hearing()
+    hearing.heard(T0 + 4 * MINUTE)
+    assert not hearing.needs_cure([found], 0)
