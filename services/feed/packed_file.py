@@ -1,4 +1,4 @@
-"""A finished recording, packed: `events.jsonl.gz` holds the same lines as `events.jsonl`, some 4 to 12 bytes an event.
+"""A finished recording, packed: `events.jsonl.gz` holds the same lines as `events.jsonl`, some 3 to 17 bytes an event.
 
 A short recording stays as it is, to be read with `less`. Whoever reads a recording is told nothing of all this; and
 what `gzip events.jsonl` makes by hand is read as well.
