@@ -111,8 +111,6 @@ def set_stage(script: Script, cwd: Path, used_ids: UsedIds | None = None) -> tup
         )
     except (StrategyError, CarryOverError) as error:
         raise ReplayError(str(error)) from None
-    except KeyError as error:
-        raise ReplayError(f"the run's config.json has no setting {error}") from None
     return broker, Stage(broker, strategy, script.info, script.facts, script.answers)
 
 

@@ -125,20 +125,25 @@ def _recorded(messages: Iterator[StreamInfo | MarketEvent], run_dir: Path) -> It
 
 
 def _overridden(settings: Mapping[str, Any], overrides: Mapping[str, str], run_dir: Path) -> dict[str, Any]:
-    """Return a run's settings with some of them changed, all checked as at a start."""
+    """Return a run's settings with some of them changed, all checked as at a start.
+
+    A setting that is younger than the run has its default.
+    """
+    if "seed" not in settings:
+        raise ReplayError(f"{run_dir / 'config.json'} is broken: it has no setting 'seed'")
     texts = {name: _text(value) for name, value in settings.items() if value not in (None, {}, [])}
     # Where the data came from and whom it was told is past: it is only to be valid.
     texts |= {"source": "mock", "duration": "inf"}
     for name in ("replay_file", "alert_urls"):
         texts.pop(name, None)
     try:
-        resolve(texts, run_dir, {})
+        known = {**resolve(texts, run_dir, {}).values, **settings}
     except SettingsError as error:
         raise ReplayError(f"{run_dir / 'config.json'} is broken: {str(error).partition(' (from')[0]}") from None
     if not overrides:
-        return dict(settings)
+        return known
     resolved = resolve({**texts, **overrides}, run_dir, {})
-    return {**resolved.values, "source": settings["source"], "replay_file": settings["replay_file"]}
+    return {**resolved.values, "source": known["source"], "replay_file": known["replay_file"]}
 
 
 def _table(value: object) -> dict[str, Any]:

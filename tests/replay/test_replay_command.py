@@ -248,6 +248,16 @@ def test_a_torn_last_line_is_no_event(tmp_path: Path, capsys: pytest.CaptureFixt
         assert (code, said.startswith("623 events")) == (0, True), said
 
 
+def test_a_run_from_before_a_setting_was_there_comes_out_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = recorded_run(tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    del config["settings"]["max_fill_pct_of_volume"]
+    (run / "config.json").write_text(json.dumps(config))
+    assert played(tmp_path, str(run), capsys)[0] == 0
+
+
 def test_a_run_that_told_somebody_can_be_tried_with_another_setting(tmp_path: Path) -> None:
     run = recorded_run(tmp_path / "run")
     replace_in(run / "config.json", '"alert_urls": []', '"alert_urls": ["(not written here)"]')
