@@ -153,6 +153,15 @@ def test_a_limits_time_to_live_is_measured_at_the_open() -> None:
     assert (len(bench.cancellations), bench.fills) == (1, [])
 
 
+def test_a_limit_out_of_time_is_cancelled_in_an_incomplete_candle_too() -> None:
+    bench = Bench("candle", limit_ttl_sec=30.0)
+    bench.candle(0, signal(LONG, limit_price=99.0))
+    bench.candle(MINUTE)
+    assert bench.cancellations == []
+    bench.candle(2 * MINUTE, complete=False)
+    assert len(bench.cancellations) == 1
+
+
 @pytest.mark.parametrize(("side", "close"), [(LONG, 99.2), (SHORT, 100.8)])
 def test_the_breaker_looks_at_the_close(side: Side, close: float) -> None:
     prices = (100, max(100, close), min(100, close), close)
