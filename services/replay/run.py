@@ -17,12 +17,12 @@ from services.broker.orders import UsedIds
 from services.clock import iso, wall_ms
 from services.replay.script import ReplayError, Script
 from services.replay.stage import Stage
-from services.report.build import build_report
+from services.report.build import CONFIG, REPORT_FILES, build_report
 from services.strategy.config import StrategyConfig
 from services.strategy.core import StrategyCore
 from services.strategy.interface import StrategyError
 from services.strategy.loading import load_strategy
-from services.waiting import write_atomic
+from services.waiting import read_json, write_atomic
 
 COMMIT_EVERY = 2_000
 """Things said between two commits of the replay's own journal: it can be made again, so it need not be safe."""
@@ -60,15 +60,16 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
         check: compare with the recorded session.
 
     Raises:
-        ReplayError: the script can not be played.
+        ReplayError: the script can not be played, or `out` holds what no replay wrote.
         OSError: `out` can not be written.
     """
     if check and script.run_dir is None:
         raise ReplayError("there is nothing to compare data files with: --check wants a recorded run")
+    _refuse_to_overwrite(out)
     out.mkdir(parents=True, exist_ok=True)
     for name in (JOURNAL_FILE, f"{JOURNAL_FILE}-wal", f"{JOURNAL_FILE}-shm"):
         (out / name).unlink(missing_ok=True)
-    started_ms = wall_ms()
+    _write_config(script, out, wall_ms())
     try:
         with Journal(out / JOURNAL_FILE) as journal:
             broker, stage = set_stage(script, cwd, journal.used_ids())
@@ -79,11 +80,20 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
             journal.seal()
     except JournalError as error:
         raise ReplayError(str(error)) from None
-    _write_config(script, out, started_ms)
     reason = broker.closed or StopReason.INTERNAL_ERROR
     end = {"reason": reason.value, "detail": "replayed", "by": "replay", "ended_at_ms": wall_ms()}
     page = build_report(out, end)
     return Outcome(page, events, stage.failures, _difference(script, stage, out) if check else "")
+
+
+def _refuse_to_overwrite(out: Path) -> None:
+    """Refuse a directory with files that a replay would write over, unless an earlier replay made them."""
+    config = read_json(out / CONFIG)
+    if isinstance(config, dict) and "replayed" in config:
+        return
+    for name in (CONFIG, JOURNAL_FILE, *REPORT_FILES):
+        if (out / name).exists():
+            raise ReplayError(f"{out / name} is no replay's and would be written over; name another place with --out")
 
 
 def set_stage(script: Script, cwd: Path, used_ids: UsedIds | None = None) -> tuple[BrokerCore, Stage]:
@@ -144,7 +154,7 @@ def _write_config(script: Script, out: Path, started_ms: int) -> None:
         "settings": script.settings,
         "origins": script.origins,
     }
-    write_atomic(out / "config.json", json.dumps(config, indent=1, ensure_ascii=False).encode())
+    write_atomic(out / CONFIG, json.dumps(config, indent=1, ensure_ascii=False).encode())
 
 
 def _difference(script: Script, stage: Stage, out: Path) -> str:

@@ -18,6 +18,7 @@ _ORDERLY = {"monitor", "replay"}
 JOURNAL = "journal.db"
 CONFIG = "config.json"
 END = "end.json"
+REPORT_FILES = ("trades.csv", "summary.json", "summary.html", END)
 # Files that a running session writes: the newest tells when a crashed one was last alive.
 _SIGNS_OF_LIFE = (JOURNAL, f"{JOURNAL}-wal", "events.jsonl", CONFIG)
 

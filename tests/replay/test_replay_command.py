@@ -185,6 +185,19 @@ def test_bad_words_and_places_are_refused(refused: Refused) -> None:
     assert refused("yours") == "yours is not there"
 
 
+def test_only_what_an_earlier_replay_wrote_is_written_over(refused: Refused) -> None:
+    mine, data = recorded_run(refused.directory / "mine"), refused.directory / "data"
+    (mine / "config.json").write_text((mine / "config.json").read_text().replace('"replayed"', '"recorded"'))
+    before = {path.name: path.read_bytes() for path in mine.iterdir() if path.is_file()}
+    assert "config.json is no replay's" in refused("mine", out="mine")
+    assert {path.name: path.read_bytes() for path in mine.iterdir() if path.is_file()} == before
+    data.mkdir()
+    write_csv(data / "trades.csv", "trades", rows_of(swings()[:100], RawTrade))
+    assert "trades.csv is no replay's" in refused("data/trades.csv", out="data")
+    assert replay_command(["mine"], Path("again"), (), check=True, quiet=True) == 0
+    assert replay_command(["mine"], Path("again"), (), check=True, quiet=True) == 0
+
+
 def swap_line(path: Path, number: int, line: str) -> None:
     lines = path.read_text().splitlines(keepends=True)
     lines[number - 1 : number] = [line] if line else []
