@@ -2,14 +2,14 @@
 
 import sys
 
-from services.streams import leave_output, open_missing
+from services.streams import leave_output, prepare
 
 SUPERVISED = ("feed", "strategy", "broker", "monitor", "exchange", "run")
 
 
 def app() -> None:
     """Run the command on the command line and exit with its code."""
-    open_missing()
+    prepare()
     if sys.argv[1:2] and sys.argv[1] in SUPERVISED and not _is_tool(sys.argv[1:]):
         from services import signals
 

@@ -1,11 +1,15 @@
-"""The standard streams of `lap`: all three are there from the start, and the output is left quietly at the end."""
+"""The standard streams of `lap`: all there from the start, fit for any text, and left quietly at the end."""
 
+import io
 import os
 import sys
 
 
-def open_missing() -> None:
-    """Let a stream that was closed before we began lead nowhere, not into the first file that is opened."""
+def prepare() -> None:
+    """Let a stream that was closed before we began lead nowhere, not into the first file that is opened.
+
+    Also lets the output take any character.
+    """
     for fd in range(3):
         try:
             os.fstat(fd)
@@ -14,6 +18,8 @@ def open_missing() -> None:
     sys.stdin = sys.stdin or os.fdopen(0)
     sys.stdout = sys.stdout or os.fdopen(1, "w")
     sys.stderr = sys.stderr or os.fdopen(2, "w")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a console can not show it shows as a code
 
 
 def leave_output() -> None:

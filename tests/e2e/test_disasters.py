@@ -193,6 +193,13 @@ def test_a_session_needs_nobody_to_talk_to(desk: Desk, output: str) -> None:
     assert not (desk.directory / "logs" / "alert.txt").exists()
 
 
+def test_a_console_of_few_letters_is_no_obstacle(desk: Desk) -> None:
+    program = desk.session(LAP_DURATION="0.03", LAP_SYMBOL="größe", PYTHONIOENCODING="ascii")
+    assert program.wait(60) == 0, program.output()
+    assert "GR\\xd6SSE from mock" in program.output()
+    assert "ended: duration" in program.output()
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device on this system")
 def test_an_output_that_takes_nothing_is_told_in_one_line(desk: Desk) -> None:
     command = [LAP, "check"]
