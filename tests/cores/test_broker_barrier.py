@@ -139,7 +139,8 @@ def test_after_the_time_out_it_goes_on_and_a_later_answer_is_late() -> None:
     assert said[0] == DecisionTaken(3, T0, (signal(LONG),), late=True)
     assert isinstance(said[1], OrderAccepted)
     assert said[1].late
-    assert kinds(core.handle(trade(4, IN, 100), 31_000)) == ["Fill"]
+    assert said[1].due_ms > T0 + MINUTE + 1, "it is worked off on the next tick, due or not"
+    assert kinds(core.handle(trade(4, MINUTE + 1, 100), 31_000)) == ["Fill"]
     assert core.handle(Decision(T0, (signal(LONG),)), 31_000) == []
 
 
