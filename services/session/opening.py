@@ -26,6 +26,8 @@ from services.waiting import write_atomic
 
 START_TIMEOUT_MS = 60_000
 """How long a process waits for another one that is just opening the session (resolving settings takes a second)."""
+CHILD_TIMEOUT_MS = 50_000
+"""How long a short-lived child may take; those that wait for us at the lock outlast it."""
 ROLE_TIMEOUT_MS = 3_000
 """How long a role's lock may be held by one that is just leaving."""
 _STALE = (
@@ -156,12 +158,13 @@ def _resolve(options: Mapping[str, str], cwd: Path) -> dict[str, Any]:
             text=True,
             encoding="utf-8",
             cwd=cwd,
-            timeout=START_TIMEOUT_MS / 1000,
+            timeout=CHILD_TIMEOUT_MS / 1000,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise RefusedError(
-            "the settings could not be resolved in a minute; the strategy may hang when it is loaded"
+            f"the settings were not resolved within {CHILD_TIMEOUT_MS // 1000} s; "
+            "does the strategy's module wait for something while it is imported?"
         ) from None
     if child.returncode == 2:
         raise RefusedError(child.stderr.strip())
@@ -182,15 +185,22 @@ def _clear(state_dir: Path, crashed: Session | None) -> str:
     found = ""
     if crashed is not None and not is_done(crashed):
         found = f"session {crashed.run_id} had not ended in order; its position was closed and its report made"
-        subprocess.run(
-            [sys.executable, "-P", "-m", "services.closing", str(state_dir)],
-            stdin=subprocess.DEVNULL,
-            timeout=START_TIMEOUT_MS / 1000,
-            check=False,
-        )
+        if not _close(state_dir):
+            found = f"session {crashed.run_id} had not ended in order; 'lap report {crashed.run_id}' makes its report"
     for name in _STALE:
         (state_dir / name).unlink(missing_ok=True)
     return found
+
+
+def _close(state_dir: Path) -> bool:
+    """Close a crashed session in a short-lived child; return whether it could."""
+    command = [sys.executable, "-P", "-m", "services.closing", str(state_dir)]
+    try:
+        timeout_s = CHILD_TIMEOUT_MS / 1000
+        ended = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return ended.returncode == 0
 
 
 def _make(launcher: Launcher, settings: Mapping[str, Any], fingerprint: str, cwd: Path) -> Session:

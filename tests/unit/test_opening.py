@@ -1,0 +1,18 @@
+"""How a session begins, where that goes wrong before there is one."""
+
+from pathlib import Path
+
+import pytest
+
+from services.session import opening
+from services.session.launcher import run_launcher
+
+
+def test_settings_that_are_never_resolved_are_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hangs.py").write_text("import threading\nthreading.Event().wait()\n")
+    monkeypatch.setattr(opening, "CHILD_TIMEOUT_MS", 1_000)
+    with pytest.raises(opening.RefusedError, match="not resolved within 1 s"):
+        opening.open_session(run_launcher(), {"strategy": "hangs:Hangs", "source": "mock"}, tmp_path)
+    assert not (tmp_path / "runs").exists()
