@@ -47,7 +47,7 @@ def main(wanted: Sequence[str]) -> int:
             continue
         print(f"{title} ({name})", flush=True)
         before = os.getloadavg()[0]
-        rows, code = run(script)
+        rows, code = rows_of(script)
         if code:
             failed.append(name)
             rows.append(f"{name} ended with code {code} | - | - | -")
@@ -56,7 +56,7 @@ def main(wanted: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def run(script: Path) -> tuple[list[str], int]:
+def rows_of(script: Path) -> tuple[list[str], int]:
     """Run a bench; return its rows and its exit code."""
     rows = []
     # As an installation is: with what has been compiled kept, whatever the shell that the benches are started from says.

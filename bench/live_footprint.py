@@ -15,7 +15,7 @@ import psutil
 from flood_feed import Flood
 from live_start import NAUTILUS, PEERS
 from processes import HONCHO, LAP, PROCFILE, Desk
-from table import compare, row
+from table import compare, row, run
 
 from services.clock import monotonic_ns
 from services.feed.facts import RawQuote
@@ -127,4 +127,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -4,10 +4,8 @@ Nothing may: a tick late in a session has to cost what an early one does. The lo
 publisher and a reader; what the reader then misses it fetches.
 """
 
-import sys
-
 from live_pipeline import passage
-from table import row
+from table import row, run
 
 BASE = 9_500
 
@@ -25,4 +23,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -7,7 +7,6 @@ seconds of each.
 """
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from bare_rounds import Empty, Laden, rounds
 from crashing import own_ports
 from flood_feed import SAID, START_MS, Flood
 from flood_session import flood_session
-from table import compare, quantile
+from table import compare, quantile, run
 
 from bus.messages import OrderAccepted
 from services.clock import monotonic_ms, monotonic_ns
@@ -69,4 +68,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

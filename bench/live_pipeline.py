@@ -7,7 +7,6 @@ REPEAT=n for other than 5 runs, of which the medians count; TICKS=n for other th
 
 import os
 import sqlite3
-import sys
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from bare_zmq import fan_out
 from crashing import own_ports
 from flood_feed import SAID, Flood
 from flood_session import flood_session
-from table import compare, median, row
+from table import compare, median, row, run
 
 from bus.messages import SessionClosed
 from services.clock import monotonic_ns
@@ -97,4 +96,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

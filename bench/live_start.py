@@ -13,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 
 from processes import HONCHO, LAP, PROCFILE, Desk, eventually
-from table import compare, median, row
+from table import compare, median, row, run
 
 from bus.messages import Heartbeat
 from bus.sockets import Bus
@@ -113,4 +113,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -1,7 +1,9 @@
 """What every bench prints: rows `name | ours | peer | ratio`, and the statistics that they are made of."""
 
+import signal
 import statistics
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 
 ABSENT = "-"
 
@@ -25,3 +27,9 @@ def quantile(values: Sequence[float], part: float) -> float:
 def median(values: Sequence[float]) -> float:
     """Return the middle value."""
     return statistics.median(values)
+
+
+def run(main: Callable[[], int]) -> None:
+    """Run a bench and exit with its code; told to end (a time limit), it takes the processes that it started along."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main())
