@@ -124,6 +124,8 @@ class Journal:
             self._commits = 0
             with suppress(sqlite3.Error):
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                # The log's next write waits for the disk once more: let it be this one, which changes nothing.
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def load(self) -> dict[str, Any] | None:
         """Return the last recorded state, None from a new journal.
