@@ -6,7 +6,7 @@ whoever finds that nobody does. It works from the disk alone, under a lock, and 
 
 import contextlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ from services.session.state import (
 from services.waiting import read_json, wait_until
 
 LOCK_TIMEOUT_MS = 25_000
-FEED_MS = 5_000
-"""The feed leaves within this, or is killed."""
+LEAVE_MS = 10_000
+"""Services leave within this: in order, killed by their supervisors, or by themselves when they hang without one."""
 
 
 def close_session(session: Session, told: Stop | None = None) -> Path:
@@ -49,7 +49,7 @@ def close_session(session: Session, told: Stop | None = None) -> Path:
     """
     crash = Stop(session.run_id, StopReason.INTERNAL_ERROR, "closing", "it crashed", wall_ms())
     stop = read_stop(session) or told or crash
-    wait_until(lambda: not _feed_is_alive(session), FEED_MS)
+    _see_off(session)
     finish_journal(session.run_dir, session.state_dir, session.settings, stop.reason)
     report = build_report(session.run_dir, _end(session, stop))
     seal_run(session.run_dir)
@@ -88,10 +88,21 @@ def main() -> int:
     return 0
 
 
-def _feed_is_alive(session: Session) -> bool:
-    """Whether the feed may still write: with a supervisor of its own it ends when it ends."""
-    service = read_views(session).get("feed", {}).get("service")
-    return isinstance(service, dict) and Process(**service).is_alive
+def _see_off(session: Session) -> None:
+    """Wait until nobody writes any more, and end what nobody else can end: a service that is stopped, its supervisor dead."""
+    wait_until(lambda: not any(_staying(session)), LEAVE_MS)
+    for process, is_orphan in _staying(session):
+        if is_orphan:
+            process.kill()
+
+
+def _staying(session: Session) -> Iterator[tuple[Process, bool]]:
+    """Yield the services that are there and either write or have no supervisor, and whether that is so."""
+    for name, view in read_views(session).items():
+        if view.get("service") and (service := Process(**view["service"])).is_alive:
+            is_orphan = not Process(**view["supervisor"]).is_alive
+            if is_orphan or name in {"feed", "broker"}:
+                yield service, is_orphan
 
 
 def _end(session: Session, stop: Stop) -> Mapping[str, Any]:

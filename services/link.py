@@ -11,6 +11,10 @@ import threading
 from collections.abc import Callable
 
 from bus.messages import Shutdown, StopReason
+from services.waiting import pause
+
+ORPHAN_MS = 8_000
+"""A service without a supervisor has ended after this long, or hangs: in order it takes four seconds at most."""
 
 
 class Link:
@@ -18,12 +22,14 @@ class Link:
 
     Args:
         wake: called from the thread when something came, so that the loop turns at once.
+        end_a_hang: called from the thread when the supervisor is gone and the process, long after, is still there.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], end_a_hang: Callable[[], None]) -> None:
         self.order: Shutdown | None = None
         self.supervisor_is_gone = False
         self._wake = wake
+        self._end_a_hang = end_a_hang
         self._out = os.dup(1)
         os.dup2(2, 1)  # what anybody prints, a strategy for one, is no word for the supervisor
         sys.stdout = sys.stderr
@@ -54,6 +60,8 @@ class Link:
                     self._take(line)
         self.supervisor_is_gone = True
         self._wake()
+        pause(ORPHAN_MS)
+        self._end_a_hang()
 
     def _take(self, line: bytes) -> None:
         verb, _, content = line.partition(b" ")

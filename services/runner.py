@@ -9,7 +9,6 @@ import argparse
 import gc
 import os
 import socket
-import subprocess
 import sys
 import traceback
 from collections import deque
@@ -28,8 +27,9 @@ from services import log, signals
 from services.alerts_file import alert, alert_of_crashes
 from services.clock import boot_ms, monotonic_ms
 from services.link import Link
+from services.orphaned import leave_the_report_to_a_child, stop_orphaned
 from services.session.keys_file import KeysError, load_or_make_keys
-from services.session.launcher import find_launcher, launcher_of_dict, this_process
+from services.session.launcher import find_launcher, this_process
 from services.session.state import Session, read_session, read_stop, stop_session, write_view
 
 LONGEST_TURN_MS = 250
@@ -109,7 +109,7 @@ class Runner:
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
-        self.link = Link(self.waker()) if start.supervised else None
+        self.link = Link(self.waker(), self._end_a_hang) if start.supervised else None
         self._start = start
         try:
             self.bus = Bus(load_or_make_keys(session.state_dir), service, boot_ms())
@@ -206,9 +206,16 @@ class Runner:
         else:
             self._loop(shell)
         self.bus.close()
-        if self.service == "broker" and (self.link is None or self.link.supervisor_is_gone):
-            self._leave_the_report_to_a_child()
+        if self._makes_the_report:
+            assert self._shutdown is not None
+            stop = stop_session(self.session, self._shutdown.reason, self.service, self._shutdown.detail)
+            leave_the_report_to_a_child(self.session, self.service, stop)
         return 0
+
+    @property
+    def _makes_the_report(self) -> bool:
+        """Whether there is no supervisor to do it: it is dead, or there never was one; then it is the broker's to do."""
+        return self.service == "broker" if self.link is None else self.link.supervisor_is_gone
 
     def step(self) -> Shutdown | None:
         """Turn once without waiting, for a service whose loop is somebody else's; return the order to stop."""
@@ -265,28 +272,16 @@ class Runner:
                 self.stop(Shutdown(said.reason, said.detail))
         elif self.link.order is not None:
             self.stop(self.link.order)
-        elif self.link.supervisor_is_gone:
-            self._be_orphaned()
+        elif self.link.supervisor_is_gone and self._shutdown is None:
+            stop = stop_orphaned(self.session, self.service)
+            self.stop(Shutdown(stop.reason, stop.detail))
 
-    def _be_orphaned(self) -> None:
-        launcher = launcher_of_dict(self.session.launcher)
-        # The one supervisor of 'lap run' is the launcher itself, even while it is still dying.
-        is_alone = launcher.kind == "run" or not launcher.is_alive
-        reason = StopReason.ORPHANED if is_alone else StopReason.INTERNAL_ERROR
-        stop = stop_session(self.session, reason, self.service, f"the supervisor of {self.service} is gone")
-        self.stop(Shutdown(stop.reason, stop.detail))
-
-    def _leave_the_report_to_a_child(self) -> None:
-        """Do what the broker's supervisor would have done, had it been there; doing it twice does nothing twice."""
-        assert self._shutdown is not None
-        if self._shutdown.reason.exit_code:
-            text = f"the session ends: {self._shutdown.reason}: {self._shutdown.detail}"
-            alert(self.session.log_dir, "CRITICAL", text)
-        subprocess.Popen(
-            [sys.executable, "-P", "-m", "services.closing", str(self.session.state_dir)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-        )
+    def _end_a_hang(self) -> None:
+        """End this process from the link's thread: the loop does not come round, and nobody else is there to end it."""
+        stop = stop_orphaned(self.session, self.service)
+        alert(self.session.log_dir, "CRITICAL", f"{self.service} hangs, has no supervisor any more, and ends itself")
+        leave_the_report_to_a_child(self.session, self.service, stop)
+        os._exit(1)
 
     def _tell_of_start(self) -> None:
         if self._start.incarnation > 1:

@@ -1,7 +1,5 @@
 """`lap kill`: write the kill file, wait until every process of the session is gone, on demand use force."""
 
-import psutil
-
 from services.session.launcher import Process, launcher_of_dict
 from services.session.opening import living
 from services.session.state import Session, ask_to_stop, is_done, remove_kill_file
@@ -31,7 +29,7 @@ def kill_session(session: Session, reason: str, timeout_s: float, *, force: bool
     left = _left(session)
     if left and force:
         for name in sorted(left, key=lambda name: "supervisor" not in name):
-            _kill(left[name])
+            left[name].kill()
         wait_until(lambda: not _left(session), 3_000)
         left = _left(session)
     if not left:
@@ -46,10 +44,3 @@ def _left(session: Session) -> dict[str, Process]:
     if launcher.kind != "shell" and launcher.head.is_alive:
         found[launcher.kind] = launcher.head
     return found
-
-
-def _kill(process: Process) -> None:
-    try:
-        psutil.Process(process.pid).kill()
-    except psutil.Error:
-        return

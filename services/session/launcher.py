@@ -1,5 +1,6 @@
 """Who started the session, and whether it is still there: honcho, `lap run`, or a shell."""
 
+import contextlib
 import os
 import select
 import sys
@@ -34,6 +35,12 @@ class Process:
         except OSError:
             return True
         return now is not None and now.boot == self.boot and abs(now.created - self.created) < 1
+
+    def kill(self) -> None:
+        """End it now, if it is still there."""
+        if self.is_alive:
+            with contextlib.suppress(psutil.Error):
+                psutil.Process(self.pid).kill()
 
 
 @dataclass(frozen=True)

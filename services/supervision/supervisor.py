@@ -29,6 +29,7 @@ TURN_MS = 200
 LATE_MS = 1_500
 """A turn that comes this much late was no turn of a running machine: all patience begins anew."""
 LOOK_AROUND_MS = 500
+LOOK_AT_PEERS_MS = 2_000
 KILL_FILE_PATIENCE_MS = 1_000
 """How long the kill file may lie there before a supervisor acts in the monitor's stead."""
 SIGNAL_PATIENCE_MS = 300
@@ -59,7 +60,7 @@ class Supervisor:
         # One of them sends alerts on: the one that keeps the monitor.
         self._messenger = Messenger(session) if "monitor" in services else None
         self._stop: Stop | None = None
-        self._last_turn_ms = self._last_look_ms = monotonic_ms()
+        self._last_turn_ms = self._last_look_ms = self._last_look_at_peers_ms = monotonic_ms()
         self._kill_file_since_ms: int | None = None
         self._signal_since_ms: int | None = None
 
@@ -93,15 +94,17 @@ class Supervisor:
             self._last_look_ms = now_ms
             self._watch_launcher()
             self._watch_kill_file(now_ms)
+        if now_ms - self._last_look_at_peers_ms >= LOOK_AT_PEERS_MS:
+            self._last_look_at_peers_ms = now_ms
+            self._watch_peers()
 
     def _watch_signals(self, now_ms: int) -> None:
         if signals.hung_up():
             self._say_stop(StopReason.ORPHANED, "the terminal is gone")
         elif signals.received:
             self._signal_since_ms = self._signal_since_ms or now_ms
-            if self._launcher.kind == "honcho" and (dead := self._dead_peers()):
-                self._say_stop(StopReason.INTERNAL_ERROR, f"the supervisor of {', '.join(dead)} is gone")
-            elif self._launcher.kind != "honcho" or now_ms - self._signal_since_ms >= SIGNAL_PATIENCE_MS:
+            self._watch_peers()
+            if self._launcher.kind != "honcho" or now_ms - self._signal_since_ms >= SIGNAL_PATIENCE_MS:
                 self._say_stop(StopReason.SIGNAL, f"signal {signals.received[0]}")
 
     def _watch_launcher(self) -> None:
@@ -109,6 +112,12 @@ class Supervisor:
             self._say_stop(StopReason.ORPHANED, f"{self._launcher.kind} is gone")
         elif self._output.reader_is_gone or self._printer.reader_is_gone:
             self._say_stop(StopReason.ORPHANED, "the reader of the output is gone")
+
+    def _watch_peers(self) -> None:
+        """Stop when another supervisor is dead: honcho notices only once its service is gone too, and that may hang."""
+        dead = self._dead_peers() if self._launcher.kind == "honcho" else []
+        if dead:
+            self._say_stop(StopReason.INTERNAL_ERROR, f"the supervisor of {', '.join(dead)} is gone")
 
     def _watch_kill_file(self, now_ms: int) -> None:
         if not self._session.kill_file.exists():
@@ -189,11 +198,8 @@ class Supervisor:
         return stop.code
 
     def _broker_is_abandoned(self) -> bool:
-        """Whether the broker's supervisor is gone, and the broker with it: then somebody else makes the report."""
-        if "broker" in self._keepers or FileLock(self._session.state_dir / "broker.lock").is_taken:
-            return False
-        data = read_views(self._session).get("broker", {}).get("service")
-        return data is None or not Process(**data).is_alive
+        """Whether the broker's supervisor is gone: then somebody else makes the report."""
+        return not FileLock(self._session.state_dir / "broker.lock").is_taken
 
     def _close_session(self, stop: Stop, deadline: int) -> None:
         """Run the closing child: it finishes what a dead broker left, writes the report, says done."""

@@ -38,10 +38,10 @@ def facts(desk: Desk) -> list[str]:
 
 
 EAGER = """
-from bus.messages import Side
+from services.strategy.interface import Side, Strategy
 
 
-class Eager:
+class Eager(Strategy):
     warmup = 0
 
     def on_candle(self, context, candle):

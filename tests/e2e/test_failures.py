@@ -5,6 +5,7 @@ import signal
 import sys
 
 import pytest
+from crashing import crash_order
 from processes import LAP, QUICK, Desk, eventually
 
 pytestmark = pytest.mark.timeout(180)
@@ -88,6 +89,61 @@ def test_a_launcher_killed_with_9_leaves_an_orderly_end(desk: Desk, way: str) ->
     assert "orphaned" in str(desk.json(".lap", "stop.json"))
     again = desk.session(LAP_DURATION="0.1")
     assert again.wait(60) == 0, again.output()
+
+
+BUSY = """
+from pathlib import Path
+
+from services.strategy.interface import Strategy
+
+
+class Busy(Strategy):
+    warmup = 0
+
+    def on_candle(self, context, candle):
+        if context.account is not None:
+            Path("busy").touch()
+            while True:
+                pass
+"""
+
+
+@pytest.mark.provokes("alert ... hangs, has no supervisor any more, and ends itself")
+def test_a_service_that_hangs_when_its_launcher_is_killed_does_not_stay(desk: Desk) -> None:
+    """Nobody is there to end it; its own patience is shortened."""
+    (desk.directory / "busy.py").write_text(BUSY)
+    impatient = crash_order(desk, [], "FLAT", 0, {"services.link:ORPHAN_MS": 1_000})
+    program = desk.session(**impatient, LAP_STRATEGY="busy:Busy", LAP_STRATEGY_PARAMS="")
+    eventually((desk.directory / "busy").exists, 30, "the strategy hangs")
+    os.kill(program.pid, signal.SIGKILL)
+    eventually(lambda: not program.family(), 20, "no process is left")
+    assert desk.summary()["stop_reason"] == "orphaned"
+
+
+def test_a_broker_that_stands_still_while_its_supervisor_dies_is_ended_by_the_others(desk: Desk) -> None:
+    """Not even honcho notices: it waits for the end of an output that the broker holds."""
+    program = desk.honcho()
+    desk.wait_running()
+    desk.wait_trades(1)
+    os.kill(desk.service_pid("broker"), signal.SIGSTOP)
+    os.kill(desk.json(".lap", "broker.json")["supervisor"]["pid"], signal.SIGKILL)
+    program.wait(40)
+    eventually(lambda: not program.family(), 20, "no process is left")
+    assert desk.summary()["stop_reason"] == "internal_error"
+    assert len(desk.trades()) >= 1
+
+
+def test_a_launcher_killed_together_with_the_broker_leaves_a_report(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    desk.wait_trades(1)
+    broker = desk.service_pid("broker")
+    os.kill(program.pid, signal.SIGKILL)
+    os.kill(broker, signal.SIGKILL)
+    eventually(lambda: not program.family(), 20, "no process is left")
+    assert desk.summary()["stop_reason"] == "orphaned"
+    assert len(desk.trades()) >= 1
+    assert desk.session(LAP_DURATION="0.05").wait(40) == 0
 
 
 @pytest.mark.provokes("stop_reason internal_error")

@@ -37,12 +37,12 @@ PICKY = '''
 
 from dataclasses import replace
 
-from bus.messages import Side
+from services.strategy.interface import Side, Strategy
 
 START_MS = 1_750_000_000_000
 
 
-class Picky:
+class Picky(Strategy):
     warmup = 0
 
     def on_candle(self, context, candle):
@@ -142,8 +142,8 @@ class HandMadeFeed:
 @pytest.mark.provokes("rejection no_quote")
 def test_an_order_before_any_quote_is_refused(desk: Desk) -> None:
     (desk.directory / "eager.py").write_text(
-        "from bus.messages import Side\n\n\n"
-        "class Eager:\n    warmup = 0\n\n"
+        "from services.strategy.interface import Side, Strategy\n\n\n"
+        "class Eager(Strategy):\n    warmup = 0\n\n"
         "    def on_candle(self, context, candle):\n        return (context.market(Side.LONG),)\n"
     )
     env = {**QUICK, "LAP_STRATEGY": "eager:Eager", "LAP_STRATEGY_PARAMS": ""}
