@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 from crash_hook import ORDER
-from processes import LAP, Desk, Program, eventually
+from processes import LAP, Desk, Program, eventually, python_path
 from tape import write_tape
 
 from bus.messages import Message
@@ -198,8 +198,7 @@ def crash_order(
     copyfile(Path(__file__).with_name("crash_hook.py"), hook / "sitecustomize.py")
     order = {"points": points, "side": side, "from_ms": from_ms, "marks": str(marks)}
     more = {"constants": dict(constants), "doubled": list(doubled)}
-    path = os.pathsep.join([str(hook), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {"PYTHONPATH": path, ORDER: orjson.dumps({**order, **more}).decode()}
+    return {"PYTHONPATH": python_path(hook), ORDER: orjson.dumps({**order, **more}).decode()}
 
 
 def check_left(desk: Desk, program: Program, twin: Twin, reason: str = "end_of_data") -> None:

@@ -195,6 +195,11 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "PATH": f"{BIN}{os.pathsep}{kept.get('PATH', '')}", **env}
 
 
+def python_path(first: Path) -> str:
+    """A PYTHONPATH on which a directory comes before what is there: for a `sitecustomize.py` in it."""
+    return os.pathsep.join([str(first), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 def desk_in(directory: Path) -> Iterator[Desk]:
     """A desk whose programs are ended with the test."""
     desk = Desk(directory)

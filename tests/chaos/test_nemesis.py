@@ -20,7 +20,7 @@ import pytest
 from bus_peer import Listener
 from crashing import PLAYS, Twin, Twins, check_books, check_left, check_recording, desk_at, own_ports, reasons_told
 from nemesis import HARM, Draws, Nemesis
-from processes import FACTOR, LAP, Desk, Program, eventually
+from processes import FACTOR, LAP, Desk, Program, eventually, python_path
 
 from services.clock import monotonic_ms
 from services.replay.script import read_script
@@ -131,7 +131,7 @@ class Round:
         hook = self._desk.directory / "hook"
         hook.mkdir()
         shutil.copyfile(Path(__file__).parents[1] / "jumping_clock.py", hook / "sitecustomize.py")
-        more = {"PYTHONPATH": str(hook), "JUMP_FILE": str(jump), **UNTIRING}
+        more = {"PYTHONPATH": python_path(hook), "JUMP_FILE": str(jump), **UNTIRING}
         program = self._tape(more) if self._draws.below(2) else self._live(more)
         nemesis = Nemesis(self._desk, program, self._draws, self._exchange, jump)
         try:

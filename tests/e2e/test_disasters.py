@@ -17,7 +17,7 @@ import jumping_clock
 import psutil
 import pytest
 from crashing import own_ports
-from processes import LAP, QUICK, Desk, environment, eventually
+from processes import LAP, QUICK, Desk, environment, eventually, python_path
 
 from services.replay.script import read_script
 
@@ -346,7 +346,7 @@ def test_a_wall_clock_that_jumps_by_an_hour_changes_nothing(desk: Desk, seconds:
     hook.mkdir()
     shutil.copyfile(Path(jumping_clock.__file__), hook / "sitecustomize.py")
     words, stat = clock_of_its_own(desk)
-    clock = {"PYTHONPATH": str(hook), jumping_clock.FILE: str(desk.directory / "jump")}
+    clock = {"PYTHONPATH": python_path(hook), jumping_clock.FILE: str(desk.directory / "jump")}
     program = desk.start(*words, LAP, "run", **{**QUICK, **clock, "LAP_DURATION": "0.25"})
     desk.wait_running()
     before = desk.json("logs", "heartbeat.json")["unix_ts"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from crashing import own_ports
-from processes import LAP, QUICK, Desk, eventually
+from processes import LAP, QUICK, Desk, eventually, python_path
 from provoking import StateWatch
 from tape import write_tape
 
@@ -32,6 +32,19 @@ from services.session.locks import FileLock
 pytestmark = pytest.mark.timeout(180)
 
 START_MS = 1_750_000_000_000
+
+
+def change_in(module: str, name: str, value: str) -> str:
+    """Return a `sitecustomize.py` that gives something in a module another value the moment it is loaded."""
+    tests = str(Path(__file__).parents[1])
+    return f"""
+import sys
+sys.path.append({tests!r})
+from crash_hook import Finder, change
+sys.meta_path.insert(0, Finder({{{module!r}: [change("{module}:{name}", lambda _: {value})]}}))
+"""
+
+
 PICKY = '''
 """Signals what has to be refused, each at its second of the session."""
 
@@ -50,7 +63,7 @@ class Picky(Strategy):
         second = (context.ts_ms - START_MS) // 1000
         plan = {
             27: [market(Side.LONG), market(Side.LONG)],
-            28: [context.limit(Side.LONG, 100.00001)],
+            28: [replace(context.limit(Side.LONG, 100.0), limit_price=100.00001)],
             29: [market(Side.LONG)],
             30: [market(Side.FLAT)],
             31: [market(Side.SHORT)],
@@ -249,22 +262,22 @@ def test_a_report_that_can_not_be_written_can_be_made_later(desk: Desk) -> None:
     assert page.exists()
 
 
-HURRY = """
-import sys
-sys.path.append({tests!r})
-from crash_hook import Finder, change
-supervisor = "services.supervision.supervisor"
-sys.meta_path.insert(0, Finder({{supervisor: [change(f"{{supervisor}}:DONE_MS", lambda _: 1_500)]}}))
-"""
+HURRY = change_in("services.supervision.supervisor", "DONE_MS", "1_500")
+IMPOSSIBLE = change_in("services.monitor.status", "status_line", "lambda *_: 1 / 0")
+
+
+def hooked(desk: Desk, hook: str) -> dict[str, str]:
+    """Return the environment in which every Python process begins with a hook."""
+    directory = desk.directory / "hook"
+    directory.mkdir()
+    (directory / "sitecustomize.py").write_text(hook)
+    return {"PYTHONPATH": python_path(directory)}
 
 
 @pytest.mark.provokes("alert the report took too long; make it with 'lap report'")
 def test_a_report_that_takes_too_long_holds_up_nobody(desk: Desk) -> None:
     """Somebody else holds the lock under which sessions are closed; the supervisor's patience is shortened."""
-    hook = desk.directory / "hook"
-    hook.mkdir()
-    (hook / "sitecustomize.py").write_text(HURRY.format(tests=str(Path(__file__).parents[1])))
-    program = desk.session(PYTHONPATH=os.pathsep.join([str(hook), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    program = desk.session(**hooked(desk, HURRY))
     desk.wait_running()
     lock = FileLock(desk.directory / ".lap" / "closing.lock")
     assert lock.try_acquire()
@@ -287,64 +300,11 @@ def test_a_port_that_is_taken_from_a_service_refuses_the_session(desk: Desk) -> 
     assert desk.summary()["stop_reason"] == "config"
 
 
-TROUBLE = '''
-"""Does all that a program can do wrong, each once: what was done is remembered on disk."""
-
-import threading
-from pathlib import Path
-
-from services.strategy.sma_cross import SmaCross
-
-
-def once(name):
-    try:
-        Path(name).touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    return True
-
-
-class Trouble(SmaCross):
-    def on_candle(self, context, candle):
-        second = candle.open_ms // 1000 % 1000
-        if context.account is not None:
-            if second > 20 and once("raised"):
-                raise RuntimeError("trouble")
-            if second > 40 and once("out of memory"):
-                raise MemoryError
-            if second > 60 and once("busy"):
-                while True:
-                    pass
-            if second > 80 and once("locked"):
-                lock = threading.Lock()
-                lock.acquire()
-                lock.acquire()
-        return super().on_candle(context, candle)
-'''
-
-
-@pytest.mark.provokes("alert ... failed: ...: ...", "alert ... is killed: ...")
-def test_a_strategy_that_raises_spins_or_waits_for_ever_loses_nothing(desk: Desk) -> None:
-    (desk.directory / "trouble.py").write_text(TROUBLE)
-    settings = {
-        "LAP_SOURCE": "replay",
-        "LAP_REPLAY_FILE": write_tape(desk.directory, 150),
-        "LAP_STRATEGY": "trouble:Trouble",
-        "LAP_HEARTBEAT_INTERVAL_SEC": "0.5",
-        "LAP_HEARTBEAT_TIMEOUT_SEC": "2",
-        "LAP_MAX_RESTARTS": "20",
-        "LAP_RESTART_WINDOW_SEC": "0.1",
-    }
-    program = desk.session(**settings, LAP_REPLAY_SPEED="60")
-    assert program.wait(90) == 0
-    summary = desk.summary()
-    assert (summary["stop_reason"], summary["restarts_by_service"]["strategy"]) == ("end_of_data", 4)
-    stacks = (desk.directory / "logs" / "strategy.stacks.txt").read_text()
-    assert stacks.count("in on_candle") == 2
-    for name in ("raised", "out of memory", "busy", "locked"):
-        assert (desk.directory / name).exists()
-    troubled = desk.trades()
-    assert len(troubled) >= 3
-    calm = desk.session(**settings, LAP_REPLAY_SPEED="max")
-    assert calm.wait(60) == 0
-    assert desk.trades() == troubled
+@pytest.mark.provokes("alert ... failed: ...: ...")
+def test_our_own_impossibility_ends_a_service_and_is_told(desk: Desk) -> None:
+    program = desk.session(**hooked(desk, IMPOSSIBLE), LAP_MAX_RESTARTS="0")
+    assert program.wait(40) == 6
+    alerts = (desk.directory / "logs" / "alert.txt").read_text()
+    assert "monitor failed: ZeroDivisionError" in alerts
+    assert "restarts_exhausted" in alerts
+    assert desk.summary()["stop_reason"] == "restarts_exhausted"
