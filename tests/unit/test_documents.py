@@ -1,7 +1,11 @@
 """The documents tell of everything there is: reasons, faults, tables, settings."""
 
+import os
 import re
+import shutil
 import sqlite3
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,3 +143,21 @@ def test_a_block_begins_so_that_every_reader_shows_it_as_one(document: Path) -> 
     """A language, and perhaps a title; the site takes anything else for text."""
     fences = re.findall(r"^```(.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
     assert [fence for fence in fences if not re.fullmatch(r'\w+( title="[\w.]+")?', fence)] == []
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_the_unit_in_deploy_is_one_that_systemd_takes(tmp_path: Path) -> None:
+    unit = (DOCS / "deploy.md").read_text(encoding="utf-8").partition("```ini\n")[2].partition("```")[0]
+    command = tmp_path / ".local" / "bin" / "lap"
+    command.parent.mkdir(parents=True)
+    command.symlink_to(sys.executable)
+    (tmp_path / "lap.service").write_text(unit, encoding="utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--user", str(tmp_path / "lap.service")],
+        env={**os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
