@@ -10,11 +10,13 @@ from services.commands.progress import busy, counted
 if sys.platform == "win32":
     pytest.skip("a pseudo-terminal is a POSIX thing", allow_module_level=True)
 
+LAST = "that was all"
+
 
 def shown(monkeypatch: pytest.MonkeyPatch, *, quiet: bool) -> str:
     """What a person sees on a terminal while something is done."""
     ours, theirs = os.openpty()
-    os.set_blocking(ours, False)
+    said = b""
     with open(theirs, "w", encoding="utf-8") as terminal:  # noqa: PTH123 - it is a number
         monkeypatch.setattr(sys, "stderr", terminal)
         monkeypatch.setenv("TERM", "xterm")
@@ -23,12 +25,12 @@ def shown(monkeypatch: pytest.MonkeyPatch, *, quiet: bool) -> str:
         with counted("counting", 40, 5, quiet=quiet) as advance:
             advance(7)
         monkeypatch.undo()
-        try:
-            return os.read(ours, 10_000).decode()
-        except BlockingIOError:
-            return ""
-        finally:
-            os.close(ours)
+        terminal.write(LAST)
+        terminal.flush()
+        while not said.endswith(LAST.encode()):
+            said += os.read(ours, 10_000)
+    os.close(ours)
+    return said.decode().removesuffix(LAST)
 
 
 def test_a_terminal_shows_it_unless_it_is_told_to_be_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
