@@ -71,10 +71,16 @@ def listening(program: Program) -> set[str]:
     return found
 
 
+def finished(desk: Desk, *words: str, code: int = 0) -> str:
+    """Sweep to the end; return what was printed."""
+    sweep = desk.start(LAP, "sweep", *words)
+    assert sweep.wait(90) == code, sweep.output()
+    return sweep.output()
+
+
 def own_table(desk: Desk, data: Path, *words: str, code: int = 0) -> bytes:
     """The table as one process makes it, without a cluster."""
-    done = desk.lap("sweep", str(data), *words, "--workers", "0", "--out", "own")
-    assert done.returncode == code, done.stderr
+    finished(desk, str(data), *words, "--workers", "0", "--out", "own", code=code)
     return table(desk, "own")
 
 
@@ -82,21 +88,21 @@ def table(desk: Desk, out: str) -> bytes:
     return (desk.directory / out / "runs.csv").read_bytes()
 
 
-def cluster(desk: Desk, *options: str) -> tuple[Program, Program]:
-    """A scheduler and two workers, each a process of its own; returned are the workers."""
+def cluster(desk: Desk) -> tuple[Program, Program, Program]:
+    """A scheduler and two workers that nobody starts again, each a process of its own."""
     file = desk.directory / "cluster.json"
     dask = (str(BIN / "dask"),)
-    desk.start(
-        *dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
-    )
+    here = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file))
+    scheduler = desk.start(*dask, "scheduler", "--port", "0", *here)
     eventually(file.exists, 30, "the scheduler is there")
-    worker = ("worker", "--scheduler-file", str(file), "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard")
-    return desk.start(*dask, *worker, *options), desk.start(*dask, *worker, *options)
+    worker = (*dask, "worker", "--nthreads", "1", "--no-nanny", *here)
+    return scheduler, desk.start(*worker), desk.start(*worker)
 
 
 def test_a_scheduler_and_two_workers_make_the_table_of_one_process_though_one_is_killed(desk: Desk) -> None:
-    data = candles(desk.directory, 500)
-    first, _ = cluster(desk, "--no-nanny")
+    """And when the scheduler is killed, another sweep ends in one sentence, what is done being kept."""
+    data = candles(desk.directory, 400)
+    scheduler, first, _ = cluster(desk)
     sweep = desk.start(LAP, "sweep", str(data), *GRID_200, "--scheduler", "cluster.json", "--out", "there")
     eventually(lambda: done_runs(desk, "there") >= 40, 60, "a fifth is done")
     os.kill(first.pid, signal.SIGKILL)
@@ -107,17 +113,15 @@ def test_a_scheduler_and_two_workers_make_the_table_of_one_process_though_one_is
     assert "Of 200 trials the best has net_pnl" in sweep.output()
     assert "distributed" not in sweep.output(), "nothing of the cluster's log"
 
-
-def test_a_scheduler_that_dies_ends_the_sweep_in_one_sentence(desk: Desk) -> None:
-    data = candles(desk.directory, 2000)
-    cluster(desk)
-    sweep = desk.start(LAP, "sweep", str(data), *GRID_200, "--scheduler", "cluster.json", "--out", "there")
-    eventually(lambda: done_runs(desk, "there") >= 3, 60, "some runs are done")
-    os.kill(desk.programs[0].pid, signal.SIGKILL)
-    assert sweep.wait(60) == 1
-    assert sweep.output().endswith("the same command goes on\n")
-    assert sweep.output().count("\n") == 1
-    assert 3 <= done_runs(desk, "there") < 200
+    other = desk.start(
+        LAP, "sweep", str(data), *GRID_200, "--set", "seed=1", "--scheduler", "cluster.json", "--out", "lost"
+    )
+    eventually(lambda: done_runs(desk, "lost") >= 3, 60, "some runs of another sweep are done")
+    os.kill(scheduler.pid, signal.SIGKILL)
+    assert other.wait(60) == 1
+    assert other.output().endswith("the same command goes on\n")
+    assert other.output().count("\n") == 1
+    assert 3 <= done_runs(desk, "lost") < 200
 
 
 def test_a_cluster_here_draws_what_one_process_draws_and_brings_the_strategy_along(desk: Desk) -> None:
@@ -126,17 +130,17 @@ def test_a_cluster_here_draws_what_one_process_draws_and_brings_the_strategy_alo
     (desk.directory / "helper_of_mine.py").write_text("WARMUP = 2\n")
     (desk.directory / "mine_of_sweep.py").write_text(OWN_STRATEGY)
     words = ("--strategy", "mine_of_sweep:Mine", "--range", "every=2:6", "--range", "shy=1.0:3.0", "--trials", "25")
-    done = desk.lap("sweep", str(data), *words, *SETTINGS, "--workers", "2", "--out", "two")
-    assert (done.returncode, done.stderr) == (1, ""), done.stderr
-    assert "failed, the first (" in done.stdout
-    assert "ValueError: too shy" in done.stdout
+    told = finished(desk, str(data), *words, *SETTINGS, "--workers", "2", "--out", "two", code=1)
+    assert told.startswith("trial  every  "), "nothing but the table and what it is worth"
+    assert "failed, the first (" in told
+    assert "ValueError: too shy" in told
     assert own_table(desk, data, *words, *SETTINGS, code=1) == table(desk, "two")
 
 
 def test_a_sweep_that_was_stopped_and_killed_goes_on_and_ends_with_the_same_table(desk: Desk) -> None:
-    data = candles(desk.directory, 2000)
-    words = ("sweep", str(data), *GRID_40, "--out", "parts", "--workers")
-    first = desk.start(LAP, *words, "2")
+    data = candles(desk.directory, 1500)
+    words = (str(data), *GRID_40, "--out", "parts", "--workers")
+    first = desk.start(LAP, "sweep", *words, "2")
     eventually(lambda: done_runs(desk, "parts") >= 3, 60, "some runs are done")
     assert listening(first) == {"127.0.0.1"}
     os.kill(first.pid, signal.SIGINT)
@@ -145,14 +149,13 @@ def test_a_sweep_that_was_stopped_and_killed_goes_on_and_ends_with_the_same_tabl
     assert first.output() == f"stopped; {kept} of 40 runs are done, the same command goes on\n"
     eventually(lambda: not first.family(), 10, "no worker is left")
 
-    second = desk.start(LAP, *words, "2")
+    second = desk.start(LAP, "sweep", *words, "2")
     eventually(lambda: done_runs(desk, "parts") >= kept + 3, 60, "more runs are done")
     os.kill(second.pid, signal.SIGKILL)
     eventually(lambda: not second.family(), 10, "its workers have noticed")
     assert kept + 3 <= done_runs(desk, "parts") < 40
 
-    done = desk.lap(*words, "1")
-    assert (done.returncode, done.stderr) == (0, "")
+    finished(desk, *words, "1")
     left = {path.name for path in (desk.directory / "parts").iterdir()}
     assert left == {"runs.csv", "sweep.db", "sweep.html", "sweep.lock"}
     assert own_table(desk, data, *GRID_40) == table(desk, "parts")
@@ -164,16 +167,15 @@ def test_an_address_without_a_scheduler_is_told_in_one_sentence(desk: Desk) -> N
     with socket.create_server(("127.0.0.1", 0)) as other, socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         addresses = [f"tcp://127.0.0.1:{one.getsockname()[1]}" for one in (other, nobody)]
-        words = ("sweep", str(data), *GRID_40, "--out", "out", "--scheduler")
-        sweeps = {address: desk.start(LAP, *words, address) for address in addresses}
+        words = (str(data), *GRID_40, "--scheduler")
+        sweeps = {one: desk.start(LAP, "sweep", *words, one, "--out", one[-5:]) for one in addresses}
         for address, sweep in sweeps.items():
             assert sweep.wait(60) == 2, sweep.output()
             assert sweep.output().startswith(f"no scheduler answers at {address}: ")
             assert sweep.output().count("\n") == 1
     for address in ("nowhere", "http://127.0.0.1:80"):
-        done = desk.lap(*words, address)
         told = f"--scheduler takes tcp://host:port, tls://host:port or a scheduler's file, was {address!r}\n"
-        assert (done.returncode, done.stderr) == (2, told)
+        assert finished(desk, *words, address, "--out", "out", code=2) == told
 
 
 def test_it_needs_no_network_and_no_port_of_its_own(desk: Desk) -> None:
