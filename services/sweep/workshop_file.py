@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bus.messages import StrategyFailed
 from services.clock import monotonic_ns
 from services.feed.config import FeedConfig
 from services.feed.core import FeedRules
@@ -66,7 +67,7 @@ class Workshop:
             self._bring_in_code()
             script, tape = self._tape(settings, window)
             started_ns = monotonic_ns()
-            played = replace(script, settings=settings, info=tape.info, events=iter(tape.events), answers={})
+            played = replace(script, settings=settings, info=tape.info, events=iter(tape.events))
             run, failures = play(played, self._code)
             outcome = measured(run)
             told = f"the strategy failed {len(failures):,} x, first: {failures[0].detail}" if failures else ""
@@ -103,7 +104,10 @@ class Workshop:
     def _whole(self, settings: Mapping[str, Any]) -> tuple[Script, Tape]:
         try:
             if self._is_run:
-                script = read_script(self._paths, {}, self._code)
+                recorded = read_script(self._paths, {}, self._code)
+                # where the strategy failed then is no fact of other parameters
+                facts = [fact for fact in recorded.facts if not isinstance(fact, StrategyFailed)]
+                script = replace(recorded, facts=facts, answers={})
             else:
                 here = {**settings, "replay_file": [str(path) for path in self._paths]}
                 script = script_of_files(self._paths, here, {}, self._code)

@@ -30,7 +30,7 @@ with socket.create_server(('127.0.0.1', 8787)):
 OWN_STRATEGY = """
 from dataclasses import dataclass
 
-from helper_of_mine import WARMUP
+from numbers_of_mine import WARMUP
 from services.strategy.interface import Side, Strategy
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def test_a_scheduler_and_two_workers_make_the_table_of_one_process_though_one_is
 def test_a_cluster_here_draws_what_one_process_draws_and_brings_the_strategy_along(desk: Desk) -> None:
     """Samplers, a strategy of two files, and runs that raise: the same for two workers and for none."""
     data = candles(desk.directory, 300)
-    (desk.directory / "helper_of_mine.py").write_text("WARMUP = 2\n")
+    (desk.directory / "numbers_of_mine.py").write_text("WARMUP = 2\n")
     (desk.directory / "mine_of_sweep.py").write_text(OWN_STRATEGY)
     words = ("--strategy", "mine_of_sweep:Mine", "--range", "every=2:6", "--range", "shy=1.0:3.0", "--trials", "25")
     told = finished(desk, str(data), *words, *SETTINGS, "--workers", "2", "--out", "two", code=1)
