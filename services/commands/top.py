@@ -4,6 +4,7 @@ It reads the files that the session writes anyway, and nothing else: it is no pa
 be stopped or hang without any service noticing. The one thing it can do is what `touch kill.txt` does.
 """
 
+import locale
 import os
 import select
 import signal
@@ -84,7 +85,7 @@ def _watch(
     session: Session, is_running: Callable[[Session], bool], live: Live, key_within: Callable[[int], str]
 ) -> int:
     watch, question = Watch(session), ""
-    is_plain = not live.console.encoding.lower().startswith("utf")
+    is_plain = not _takes_all(live.console.encoding)
     while is_running(session):
         size = live.console.size
         look = watch.look(question, is_plain=is_plain)
@@ -99,6 +100,15 @@ def _watch(
         elif key in {"q", "Q"}:
             break
     return 0
+
+
+def _takes_all(encoding: str) -> bool:
+    """Whether more than ASCII can be shown: the output's encoding, and on POSIX what the terminal's locale asks for.
+
+    Python writes UTF-8 also where the locale is `C`.
+    """
+    asked = [encoding] if sys.platform == "win32" else [encoding, locale.getencoding()]
+    return all(name.lower().startswith("utf") for name in asked)
 
 
 @contextmanager

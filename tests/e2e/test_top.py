@@ -73,11 +73,12 @@ def test_it_watches_a_session_leaves_and_stops_it_when_told_to(desk: Desk, termi
     assert desk.lap("top").returncode == 3, "no session yet"
     program = desk.session(LAP_DURATION="5", LAP_MAX_DAILY_DRAWDOWN_PCT="99")
     desk.wait_running()
-    first = Terminal(desk, "top", NO_COLOR="1")
+    first = Terminal(desk, "top", NO_COLOR="1", LC_ALL="C")
     terminals.append(first)
     first.shows("BTCUSDT 1s from mock")
     first.shows("ticks/s")
     assert "\x1b[3" not in first.read().replace("\x1b[39m", ""), "no colour when none is wanted"
+    assert first.read().isascii(), "and nothing that such a terminal can not show"
     first.press("q")
     assert first.popen.wait(10 * FACTOR) == 0
     assert termios.tcgetattr(first.theirs) == first.before, "the terminal is as it was"
