@@ -73,8 +73,14 @@ bench-feed: .venv/.ready
 bench-sweep: .venv/.ready
 	$(BIN)/python bench/sweep.py
 
-fuzz: .venv/.ready
-	PYTHONPATH=tests $(BIN)/python bench/fuzz_frames.py
+.venv-fuzz/.ready: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-fuzz/bin/python -m pip install --quiet --constraint requirements.lock --editable . --group fuzz
+	touch $@
+
+fuzz: .venv-fuzz/.ready
+	PYTHONPATH=tests .venv-fuzz/bin/python bench/fuzz_frames.py
 
 compressed-day: .venv/.ready
 	PYTHONPATH=tests $(BIN)/python bench/compressed_day.py
@@ -117,4 +123,4 @@ lock: .venv/.ready
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 
 clean:
-	rm -rf .venv .venv-parity .venv-docs site dist build runs logs .lap
+	rm -rf .venv .venv-parity .venv-fuzz .venv-docs site dist build runs logs .lap

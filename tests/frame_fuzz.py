@@ -1,7 +1,8 @@
 """Mangled frames and REST answers, and what must hold of whatever the feed makes of them.
 
-Variant number n is a function of n alone, so that a failure can be looked at again. The originals are frames of every
-kind of the exchange's, and, where they are beside the checkout, real ones, also of other exchanges.
+Variant number n is a function of n alone, so that a failure can be looked at again; `bench/fuzz_frames.py` lets a fuzzer
+that sees which code is reached choose. The originals are frames of every kind of the exchange's, and, where they are
+beside the checkout, real ones, also of other exchanges.
 """
 
 import gzip
@@ -26,6 +27,8 @@ from services.feed.jump import JumpGuard
 from services.feed.leap import LeapGuard
 
 TS = 1_790_126_515_684
+LEAST_QUOTED = 0.2
+"""A print of less than two ticks may leave no room for a bid on the grid: it comes without a quote then."""
 STEP_MS = 700
 """Between the times of two variants."""
 FRESH = 500
@@ -120,7 +123,7 @@ def originals() -> tuple[bytes, ...]:
     frames = SHARED_DATA / "bitunix_frames.jsonl"
     if frames.exists():
         lines = [json.loads(line) for line in frames.read_text().splitlines()]
-        # Of one time, which a variant sets, or a stream of them would be nothing but leaps.
+        # Of one time, which goes on later, or a stream of them would be nothing but leaps.
         found += [
             re.sub(r'"ts":1\d{12}', f'"ts":{TS}', line["raw"]).encode() for line in lines if line["dir"] == "recv"
         ]
@@ -131,9 +134,17 @@ def originals() -> tuple[bytes, ...]:
 
 
 def variant(number: int, whole: Sequence[bytes]) -> bytes:
-    """One of the originals, mangled in one to three places."""
-    words: tuple[int, ...] = unpack(">16I", shake_128(number.to_bytes(8, "big")).digest(64))
-    frame = whole[words[0] % len(whole)].replace(b'"ts":%d' % TS, b'"ts":%d' % (TS + number % FRESH * STEP_MS))
+    """One of the originals, mangled."""
+    return mangled(whole[_drawn(number)[0] % len(whole)], number, whole)
+
+
+def _drawn(number: int) -> tuple[int, ...]:
+    return unpack(">16I", shake_128(number.to_bytes(8, "big")).digest(64))
+
+
+def mangled(frame: bytes, number: int, whole: Sequence[bytes]) -> bytes:
+    """A frame, mangled in one to three places; how, is a function of `number`."""
+    words = _drawn(number)
     for step in range((1, 1, 2, 3)[words[1] % 4]):
         how, at, what, length = words[2 + 4 * step : 6 + 4 * step]
         frame = _mangled(frame, whole, how, at, what, length)
@@ -164,9 +175,9 @@ def _replanted(frame: bytes, at: int, value: Any, *, rename: bool) -> bytes:
     """Put a value, or a key, in place of another, in a frame that stays JSON."""
     try:
         content = json.loads(frame)
+        places = list(_places(content))
     except (ValueError, RecursionError):
         return frame
-    places = list(_places(content))
     if not places:
         return json.dumps(value).encode()
     holder, key = places[at % len(places)]
@@ -174,7 +185,7 @@ def _replanted(frame: bytes, at: int, value: Any, *, rename: bool) -> bytes:
         holder[str(value)] = holder.pop(key)
     else:
         holder[key] = value
-    return json.dumps(content).encode()
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 def _places(content: Any) -> Iterator[tuple[Any, Any]]:
@@ -207,7 +218,8 @@ class Laws:
                 self._quote_ms = None if event.synthetic else event.ts_ms
             case Trade():
                 made = isinstance(self._last, Quote) and self._last.synthetic
-                assert made or (self._quote_ms is not None and event.ts_ms - self._quote_ms <= 10_000)
+                fresh = self._quote_ms is not None and event.ts_ms - self._quote_ms <= 10_000
+                assert made or fresh or event.price < LEAST_QUOTED, "a quote comes before it"
                 self._trades.append(event)
             case Funding():
                 assert abs(event.rate) < 1.0
@@ -247,15 +259,23 @@ class Fuzz:
     def work(self, numbers: Iterable[int]) -> None:
         """Work the variants of some numbers; an error names the variant."""
         for number in numbers:
-            if number % FRESH == 0 or not self.counts:
-                self._core, self._laws, self._leap, self._jump = feed_core(), Laws(), LeapGuard(), JumpGuard(20.0)
-            is_answer = number % 5 == 0
-            data = variant(number, self._answers if is_answer else self._frames)
             try:
-                self._answer(data, bridges=number % 100 == 0) if is_answer else self._frame(data)
+                self.take(variant(number, self._frames if number % 5 else self._answers), number)
             except BaseException as error:
-                error.add_note(f"variant {number}: {data[:300]!r}")
+                error.add_note(f"variant {number}")
                 raise
+
+    def take(self, data: bytes, number: int) -> None:
+        """Work some bytes, as a frame and as an answer; an error shows them. The time goes on with `number`."""
+        if number % FRESH == 0 or not self.counts:
+            self._core, self._laws, self._leap, self._jump = feed_core(), Laws(), LeapGuard(), JumpGuard(20.0)
+        data = data.replace(b'"ts":%d' % TS, b'"ts":%d' % (TS + number % FRESH * STEP_MS))
+        try:
+            self._frame(data)
+            self._answer(data, bridges=number % 100 == 0)
+        except BaseException as error:
+            error.add_note(repr(data[:300]))
+            raise
 
     def _frame(self, data: bytes) -> None:
         facts = parse_frame(data, SYMBOL)

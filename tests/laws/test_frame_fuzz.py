@@ -7,7 +7,7 @@ def test_mangled_frames_give_results_or_named_refusals() -> None:
     fuzz = Fuzz()
     fuzz.work(range(20_000))
     counts = fuzz.counts
-    assert counts["frames"] + counts["answers"] == 20_000
+    assert counts["frames"] == counts["answers"] == 20_000
     # It would prove little if hardly anything came through, or hardly anything was refused.
     assert counts["events"] > 500
     assert counts["bridges"] > 50
