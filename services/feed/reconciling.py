@@ -21,6 +21,8 @@ FIRST_LOOK_MS: Final = 3_000
 NEXT_LOOK_MS: Final = 5_000
 LONGEST_WAIT_MS: Final = 60_000
 """Between two looks while REST does not answer."""
+ANSWER_MS: Final = 60_000
+"""A question without any answer, not even a failure, is asked again after this."""
 LOOKS: Final = 2
 MOST_WAITING: Final = 1_000
 """Candles that wait for an answer at most; the oldest is then forgotten, and counted."""
@@ -77,6 +79,7 @@ class Reconciliation:
         self._due_ms: int | None = None
         self._wait_ms = NEXT_LOOK_MS
         self._asked: Span | None = None
+        self._asked_ms = 0
         self.confirmed = 0
         self.forgotten = 0
 
@@ -94,12 +97,14 @@ class Reconciliation:
 
     def question(self, now_ms: int) -> Span | None:
         """Return what to ask the exchange now; None when nothing is due, or an answer still to come."""
-        if self._asked is not None or self._due_ms is None or now_ms < self._due_ms or not self._waiting:
+        if self._asked is not None and now_ms - self._asked_ms < ANSWER_MS:
+            return None
+        if self._due_ms is None or now_ms < self._due_ms or not self._waiting:
             return None
         first = next(iter(self._waiting.values()))
         most_ms = first.open_ms + (MOST_AT_ONCE - 1) * first.interval_ms
         last_ms = max(open_ms for open_ms in self._waiting if open_ms <= most_ms)
-        self._asked = Span(first.open_ms, last_ms)
+        self._asked, self._asked_ms = Span(first.open_ms, last_ms), now_ms
         return self._asked
 
     def wait_ms(self, now_ms: int) -> int | None:

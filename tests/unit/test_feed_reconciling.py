@@ -11,6 +11,7 @@ from services.feed.gaps import Gap, words
 from services.feed.hearing import Hearing
 from services.feed.minutes import Minutes
 from services.feed.reconciling import (
+    ANSWER_MS,
     FIRST_LOOK_MS,
     LONGEST_WAIT_MS,
     MOST_AT_ONCE,
@@ -85,6 +86,12 @@ def test_no_answer_is_asked_for_again_at_growing_distances() -> None:
         assert reconciliation.question(now_ms - 1) is None
         assert reconciliation.question(now_ms) == Span(T0, T0 + 2 * MINUTE)
     assert waits == [10_000, 20_000, 40_000, LONGEST_WAIT_MS, LONGEST_WAIT_MS, LONGEST_WAIT_MS]
+
+
+def test_a_question_that_nobody_answers_is_asked_again() -> None:
+    reconciliation = asked()
+    assert reconciliation.question(FIRST_LOOK_MS + ANSWER_MS - 1) is None
+    assert reconciliation.question(FIRST_LOOK_MS + ANSWER_MS) == Span(T0, T0 + 2 * MINUTE)
 
 
 @pytest.mark.parametrize(
