@@ -9,11 +9,13 @@ is recorded, each event once. SECONDS=n and RATE=n for another length and flood.
 
 import asyncio
 import os
+import sqlite3
 import statistics
 import sys
 import tempfile
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -130,6 +132,12 @@ def lost(desk: Desk) -> tuple[int, int]:
     return len(made), max(1, len(made) - len(within))
 
 
+def last_worked(desk: Desk) -> int:
+    """The number of the newest event that the broker has worked; they are numbered 1, 2, 3 ..."""
+    with closing(sqlite3.connect(desk.run_dir / "journal.db")) as journal:
+        return int(journal.execute("select last_seq from state").fetchone()[0])
+
+
 def main() -> int:
     with tempfile.TemporaryDirectory() as place:
         desk, port, began_ms = Desk(Path(place)), own_ports(), boot_ms()
@@ -163,7 +171,9 @@ def told(desk: Desk, seen: Seen) -> int:
     """Print what was found; return 1 if any of it is too much."""
     made, missing = lost(desk)
     _, *events = read_all(desk.run_dir)
-    ticks = sum(isinstance(event, Quote | Trade) for event in events)
+    # The feed goes on for the moment in which the broker has ended already.
+    heard = events[: last_worked(desk)]
+    ticks = sum(isinstance(event, Quote | Trade) for event in heard)
     summary = desk.summary()
     count = len(seen.published_ms)
     print(f"{count:,} events on the bus in {SECONDS:g} s ({count / SECONDS:,.0f} a second)")
@@ -173,7 +183,10 @@ def told(desk: Desk, seen: Seen) -> int:
     shares = ", ".join(f"{name} {share:.2f}" for name, share in seen.cores.items() if name != "all")
     print(f"cores at work: {seen.cores['all']:.2f} of {psutil.cpu_count()} ({shares}, the rest is others')")
     print(f"trades of the exchange {made:,}, missing in the recording {missing}; missed by this observer {seen.missed}")
-    print(f"ticks recorded {ticks:,}, worked by the broker {summary['tick_count']:,}; restarts {summary['restarts']}")
+    print(
+        f"ticks recorded while the broker ran {ticks:,}, worked by it {summary['tick_count']:,}; "
+        f"events recorded after its end {len(events) - len(heard):,}; restarts {summary['restarts']}"
+    )
     growth = {}
     for service, sizes in seen.memory_mb.items():
         growth[service] = sizes[-1] - sizes[len(sizes) // 2]
