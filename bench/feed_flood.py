@@ -4,7 +4,8 @@ Measured: the lag from an event's own time on the exchange's clock (which is thi
 socket's delays count, too) to its publication by the feed, and to its arrival at a listener; how late this machine
 wakes a thread that does nothing (a busy machine has no better lag than that), and how busy it was; memory of feed and
 broker. Checked: every trade that the exchange made is in the recording, once and in order; the broker has worked what
-is recorded, each event once. SECONDS=n and RATE=n for another length and flood.
+is recorded, each event once. SECONDS=n and RATE=n for another length and flood. Where others are at work on the
+machine, `chrt --rr 1 make bench-feed` (Linux, as root) keeps them out of the figures.
 """
 
 import asyncio
