@@ -11,7 +11,7 @@ from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
 from services.broker.errors import CarryOverError, JournalError
 from services.broker.journal_sqlite import Journal
-from services.waiting import write_atomic
+from services.waiting import read_json, write_atomic
 
 JOURNAL_FILE = "journal.db"
 CARRY_FILE = "carry.json"
@@ -38,15 +38,36 @@ def open_core(config: BrokerConfig, journal: Journal, carried: Any, *, on_ticks:
     if kept is None and isinstance(carried, dict):
         kept = json.dumps(carried)
         journal.set_meta("carried", kept)
-    carried = json.loads(kept) if kept else None
-    return BrokerCore(config, on_ticks=on_ticks, used_ids=journal.used_ids(), carried=carried)
+    if kept is None:
+        return BrokerCore(config, on_ticks=on_ticks, used_ids=journal.used_ids())
+    try:
+        return BrokerCore(config, on_ticks=on_ticks, used_ids=journal.used_ids(), carried=json.loads(kept))
+    except CarryOverError as error:
+        why = str(error)
+    except (KeyError, TypeError, ValueError, ArithmeticError):
+        why = "what the session before kept is broken"
+    raise CarryOverError(f"{why}; delete {CARRY_FILE} in the state directory to begin with a fresh account")
+
+
+def read_carried(state_dir: Path) -> Any:
+    """Return what the session before kept, None when it kept nothing.
+
+    Raises:
+        CarryOverError: there is something that can not be read.
+    """
+    path = state_dir / CARRY_FILE
+    kept = read_json(path)
+    if kept is None and path.exists():
+        raise CarryOverError(f"{path} can not be read; delete it to begin with a fresh account")
+    return kept
 
 
 def finish_journal(run_dir: Path, state_dir: Path, settings: Mapping[str, Any], reason: StopReason) -> None:
     """Close the books if the broker could not, and leave to the next session what is to be kept.
 
     A broker that was killed while the session stopped leaves a position: it is closed here, on the newest quote that
-    its journal knows. Without a journal there is nothing to do.
+    its journal knows. Without a journal there is nothing to do. A position that an earlier session kept, and that no
+    quote of this one has priced, is left to the next session whatever `on_stop` says.
     """
     path = run_dir / JOURNAL_FILE
     if not path.exists():
@@ -54,7 +75,7 @@ def finish_journal(run_dir: Path, state_dir: Path, settings: Mapping[str, Any], 
     config = BrokerConfig.from_settings(settings)
     try:
         with Journal(path) as journal:
-            core = open_core(config, journal, None)
+            core = open_core(config, journal, read_carried(state_dir))
             said = core.close(reason, 0)
             if said:
                 journal.record(said, core.snapshot())
@@ -62,8 +83,8 @@ def finish_journal(run_dir: Path, state_dir: Path, settings: Mapping[str, Any], 
                 journal.seal()
     except (JournalError, CarryOverError):
         return  # the report says what is wrong with the journal
-    carry = state_dir / CARRY_FILE
-    if config.keep:
-        write_atomic(carry, json.dumps(core.carry_over()).encode())
+    carry, left = state_dir / CARRY_FILE, core.carry_over()
+    if config.keep or left["position"] is not None:
+        write_atomic(carry, json.dumps(left).encode())
     else:
         carry.unlink(missing_ok=True)

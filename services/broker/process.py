@@ -11,12 +11,11 @@ from bus.codec import decode_body, encode_body
 from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
 from services.broker.errors import CarryOverError, JournalError
-from services.broker.finishing import CARRY_FILE, JOURNAL_FILE, open_core
+from services.broker.finishing import JOURNAL_FILE, open_core, read_carried
 from services.broker.journal_sqlite import Journal
 from services.clock import monotonic_ms, wall_ms
 from services.runner import ConfigError, Runner
 from services.session.state import Session
-from services.waiting import read_json
 
 RECALL_PAGE = 200
 """Earlier questions in one page for a strategy that starts again."""
@@ -207,7 +206,7 @@ def compose(runner: Runner, session: Session) -> BrokerShell:
     try:
         journal = Journal(session.run_dir / JOURNAL_FILE)
         journal.set_meta("run_id", session.run_id)
-        core = open_core(config, journal, read_json(session.state_dir / CARRY_FILE), on_ticks=session.on_ticks)
+        core = open_core(config, journal, read_carried(session.state_dir), on_ticks=session.on_ticks)
     except (JournalError, CarryOverError) as error:
         raise ConfigError(str(error)) from None
     return BrokerShell(runner, session, journal, core)

@@ -1,0 +1,56 @@
+"""What one session leaves to the next with `on_stop = keep`, on disk."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import Bench, config, settings
+
+from bus.messages import StopReason
+from services.broker.errors import CarryOverError
+from services.broker.finishing import CARRY_FILE, JOURNAL_FILE, finish_journal, open_core, read_carried
+from services.broker.journal_sqlite import Journal
+
+
+def kept_by(directory: Path) -> dict[str, Any]:
+    """Leave in `directory` what a session with an open position kept."""
+    bench = Bench(on_stop="keep")
+    bench.enter()
+    bench.close(StopReason.DURATION)
+    left = bench.core.carry_over()
+    (directory / CARRY_FILE).write_text(json.dumps(left))
+    return left
+
+
+@pytest.mark.parametrize("had_begun", [True, False])
+@pytest.mark.parametrize("on_stop", ["flatten", "keep"])
+def test_a_kept_position_outlives_a_session_that_never_saw_a_price(
+    tmp_path: Path, on_stop: str, had_begun: bool
+) -> None:
+    left = kept_by(tmp_path)
+    with Journal(tmp_path / JOURNAL_FILE) as journal:
+        if had_begun:
+            open_core(config(on_stop=on_stop), journal, read_carried(tmp_path))
+    finish_journal(tmp_path, tmp_path, settings(on_stop=on_stop), StopReason.FEED_LOST)
+    assert read_carried(tmp_path) == left
+
+
+def test_without_keep_a_session_leaves_nothing(tmp_path: Path) -> None:
+    with Journal(tmp_path / JOURNAL_FILE):
+        pass
+    finish_journal(tmp_path, tmp_path, settings(), StopReason.DURATION)
+    assert read_carried(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "\x00"])
+def test_what_can_not_be_read_is_no_fresh_account(tmp_path: Path, content: str) -> None:
+    (tmp_path / CARRY_FILE).write_text(content)
+    with pytest.raises(CarryOverError, match="delete it to begin with a fresh account"):
+        read_carried(tmp_path)
+
+
+@pytest.mark.parametrize("changes", [{"balance": "much"}, {"position": {}}, {"symbol": "ETHUSDT"}])
+def test_what_does_not_fit_is_refused_with_a_way_out(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with Journal(tmp_path / JOURNAL_FILE) as journal, pytest.raises(CarryOverError, match=r"delete carry\.json"):
+        open_core(config(), journal, {**kept_by(tmp_path), **changes})
