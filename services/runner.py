@@ -334,7 +334,7 @@ def _find_session(service: str, start: Start, state_dir: str | None) -> Session:
         take_role(session, service)
     except RefusedError as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(2)
+        sys.exit(error.code)
     me = asdict(this_process())
     view = {"state": "RUNNING", "pid": os.getpid(), "service": me, "supervisor": me, "restarts": 0, "failures": []}
     write_view(session, service, view)

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from bus.topics import PORTS
+from services import signals
 from services.clock import boot_ms, iso, wall_ms
 from services.session import locate
 from services.session.launcher import Launcher, Process, launcher_of_dict
 from services.session.locks import FileLock
 from services.session.state import Session, is_done, keep_reserve, read_session, read_views, session_file
-from services.waiting import write_atomic
+from services.waiting import wait_until, write_atomic
 
 START_TIMEOUT_MS = 60_000
 """How long a process waits for another one that is just opening the session (resolving settings takes a second)."""
@@ -41,7 +42,18 @@ _LOW, _HIGH = 20_000, 32_000
 
 
 class RefusedError(Exception):
-    """The session is refused; one sentence that says why and what to do. Exit code 2."""
+    """The session is refused; one sentence that says why and what to do."""
+
+    code = 2
+
+
+class StoppedError(RefusedError):
+    """It was told to stop before there was a session."""
+
+    code = 0
+
+    def __init__(self) -> None:
+        super().__init__("stopped before the session had begun")
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,7 @@ def open_session(launcher: Launcher, options: Mapping[str, str], cwd: Path) -> O
 
     Raises:
         RefusedError: bad settings, a kill file, another session, taken ports, a directory that is not writable.
+        StoppedError: a signal came meanwhile.
     """
     try:
         str(cwd).encode()
@@ -71,12 +84,14 @@ def open_session(launcher: Launcher, options: Mapping[str, str], cwd: Path) -> O
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(state_dir / "start.lock")
-        locked = lock.acquire(START_TIMEOUT_MS)
+        locked = wait_until(lambda: bool(signals.received) or lock.try_acquire(), START_TIMEOUT_MS)
     except OSError as error:
         raise RefusedError(f"the state directory {state_dir} is not writable: {error.strerror}") from None
     if not locked:
         raise RefusedError(f"another process has been opening a session in {state_dir} for a minute; look for it there")
     try:
+        if signals.received:
+            raise StoppedError
         return _join_or_make(launcher, options, cwd, state_dir)
     except OSError as error:
         raise RefusedError(f"{error.filename or state_dir} can not be written: {error.strerror}") from None
@@ -172,6 +187,8 @@ def _resolve(options: Mapping[str, str], cwd: Path) -> dict[str, Any]:
     with contextlib.suppress(IndexError, ValueError):
         resolved: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
         return resolved
+    if signals.received:  # it came to the child, too
+        raise StoppedError
     raise RefusedError(f"the settings could not be resolved: {child.stderr.strip() or 'no answer came'}")
 
 

@@ -40,7 +40,7 @@ def main(command: str, words: Sequence[str]) -> int:
         locks = [take_role(opening.session, service) for service in services]
     except RefusedError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return error.code
     alert_of_crashes(opening.session.log_dir, f"lap {command}")
     _greet(command, opening)
     code = Supervisor(opening.session, services, launcher).run()

@@ -69,6 +69,16 @@ def test_ctrl_c_ends_in_order(desk: Desk) -> None:
     eventually(lambda: not program.family(), 5, "no process is left")
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_while_it_starts_is_no_error(desk: Desk, how: signal.Signals) -> None:
+    program = desk.session()
+    eventually((desk.directory / ".lap" / "start.lock").exists, 20, "the settings are being resolved")
+    os.killpg(program.pid, how)
+    assert program.wait(20) == 0, program.output()
+    assert "Traceback" not in program.output()
+    eventually(lambda: not program.family(), 5, "no process is left")
+
+
 def test_ctrl_c_at_honcho_ends_in_order(desk: Desk) -> None:
     program = desk.honcho()
     desk.wait_running()
