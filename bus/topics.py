@@ -1,9 +1,8 @@
 """Which message travels under which topic, and who alone may write it.
 
 A topic is written by exactly one service; `""` as a writer marks what every service writes of itself, `"rpc"` what
-travels on a request socket and is never published. The endpoint of a service's publisher is the port of that name in
-the session's `ports`; `feed_rpc` and `broker_rpc` are the two request sockets, `exchange_api` is where the simulated
-exchange speaks Bitunix's protocol.
+travels on a request socket and is never published. The endpoint of a service's publisher is the port of that name
+(`bus.ports`).
 """
 
 from dataclasses import dataclass
@@ -13,12 +12,6 @@ from bus import messages as m
 
 SEPARATOR: Final = b"|"
 SCHEMA_VERSION: Final = 1
-
-SERVICES: Final = ("feed", "strategy", "broker", "monitor")
-"""The services of every session, in the order in which they are shown."""
-
-PORTS: Final = ("feed", "feed_rpc", "strategy", "broker", "broker_rpc", "monitor", "exchange", "exchange_api")
-"""The names of a session's ports, in the order in which they are given out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from bus.messages.decisions import (
 from bus.messages.feed import EventsPage, EventsRequest, FeedStatus, InfoRequest
 from bus.messages.life import Heartbeat, Notice, Shutdown
 from bus.messages.market import Candle, Funding, MarketEvent, Quote, StreamInfo, Tick, Trade
-from bus.messages.words import Entry, ExitReason, FeedState, Level, RejectReason, Side, StopReason
+from bus.words import Entry, ExitReason, FeedState, Level, RejectReason, Side, StopReason
 
 __all__ = [
     "MOST",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from bus.messages.decisions import Account, QuestionKey, Signal
-from bus.messages.words import ExitReason, RejectReason, Side, StopReason
+from bus.words import ExitReason, RejectReason, Side, StopReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from bus.messages.checks import check_flag, check_money, check_require, check_text, check_whole
 from bus.messages.market import Candle, Quote, Trade
-from bus.messages.words import Entry, Side
+from bus.words import Entry, Side
 
 
 @dataclass(frozen=True, slots=True)

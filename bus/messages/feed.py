@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bus.messages.checks import check_size, check_text, check_whole
 from bus.messages.market import MarketEvent
-from bus.messages.words import FeedState
+from bus.words import FeedState
 
 
 @dataclass(frozen=True, slots=True)

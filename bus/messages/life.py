@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bus.messages.checks import check_flag, check_text, check_whole
-from bus.messages.words import Level, StopReason
+from bus.words import Level, StopReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.topics import PORTS
+from bus.ports import PORTS
 from services import signals
 from services.clock import boot_ms, iso, wall_ms
 from services.session import locate

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.messages import StopReason
+from bus.words import StopReason
 from services.clock import iso, wall_ms
 from services.waiting import read_json, write_atomic, write_first
 

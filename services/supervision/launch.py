@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bus.topics import SERVICES
+from bus.ports import SERVICES
 from services import signals
 from services.alerts_file import alert_of_crashes
 from services.session import locate

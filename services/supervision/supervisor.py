@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from queue import Empty, Queue
 
-from bus.messages import StopReason
+from bus.words import StopReason
 from services import signals
 from services.alerts_file import alert
 from services.clock import monotonic_ms

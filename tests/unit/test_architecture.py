@@ -124,10 +124,21 @@ def test_catch_alls_are_around_the_loop_and_around_a_strategys_code_alone() -> N
 
 
 def test_what_supervises_imports_nothing_heavy() -> None:
-    """Four of them run beside a browser: no zmq, no settings library, no log library."""
+    """Four of them run beside a browser: no zmq, no settings library, no log library, no message."""
     code = "import sys, services.supervision.launch; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
-    heavy = {"zmq", "pydantic", "typer", "loguru", "orjson", "websocket", "websockets", "sqlite3", "asyncio"}
+    heavy = {
+        "bus.messages",
+        "zmq",
+        "pydantic",
+        "typer",
+        "loguru",
+        "orjson",
+        "websocket",
+        "websockets",
+        "sqlite3",
+        "asyncio",
+    }
     assert heavy & set(done.stdout.split()) == set()
 
 

@@ -9,7 +9,8 @@ import pytest
 from bus import codec
 from bus import messages as m
 from bus.errors import InvalidMessageError, MalformedFrameError
-from bus.topics import CLASSES, NAMES, SERVICES, TABLE
+from bus.ports import SERVICES
+from bus.topics import CLASSES, NAMES, TABLE
 
 CANDLE = m.Candle(3, 60_000, "BTCUSDT", 60_000, 0, 1.0, 2.0, 0.5, 1.5, 7.0)
 QUOTE = m.Quote(1, 5, 99.9, 100.1, 1.0, 2.0)

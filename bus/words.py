@@ -1,4 +1,4 @@
-"""The words that have one of few values: sides, reasons, states, levels."""
+"""The words that have one of few values: sides, reasons, states, levels. Light: supervisors know them, and no message."""
 
 from enum import StrEnum
 
