@@ -28,6 +28,7 @@ MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
 BATCH: Final = 2_000
 """Frames taken from a socket in one go, so that the loop always comes round to its beat."""
 LINGER_MS: Final = 500
+_NUMBERED: Final = (Quote, Trade, Candle, Funding)
 
 
 class PortTakenError(BusError):
@@ -110,7 +111,7 @@ class Publisher(_Speaker):
 
     def send(self, message: Message) -> None:
         """Publish a message. Never waits: what a slow listener can not take is dropped for it, a gap it can see."""
-        if isinstance(message, Quote | Trade | Candle | Funding):
+        if isinstance(message, _NUMBERED):
             frame = codec.encode(message, self._source, self._epoch, message.seq, monotonic_ns())
         else:
             frame = self._frame(message)
