@@ -149,6 +149,7 @@ class Laden:
         journal = sqlite3.connect(self.directory / "journal.db", isolation_level=None)
         journal.execute("PRAGMA journal_mode = WAL")
         journal.execute("PRAGMA synchronous = NORMAL")
+        journal.execute("PRAGMA wal_autocheckpoint = 0")  # ours comes between decisions, too
         journal.execute("CREATE TABLE said (id INTEGER PRIMARY KEY, body TEXT)")
         journal.execute("CREATE TABLE state (id INTEGER PRIMARY KEY, body TEXT)")
         return journal
