@@ -1,6 +1,8 @@
 """Signals as facts: noted the moment they come, read by the loop when it turns. Imported before anything else."""
 
+import contextlib
 import signal
+from collections.abc import Iterator
 
 received: list[int] = []
 """Numbers of the signals that came, in order."""
@@ -21,6 +23,25 @@ def ignore() -> None:
         number = getattr(signal, name, None)
         if number is not None:
             signal.signal(number, signal.SIG_IGN)
+            if hasattr(signal, "pthread_sigmask"):  # held back since before it began (`held_back`)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Hold signals back meanwhile, and for good from a process that is started meanwhile (POSIX).
+
+    A Ctrl-C reaches the whole group, and a Python that has only just begun would die of it. Ours are not lost: they come
+    when this is over.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def hung_up() -> bool:

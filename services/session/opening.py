@@ -181,6 +181,8 @@ def _resolve(options: Mapping[str, str], cwd: Path) -> dict[str, Any]:
             f"the settings were not resolved within {CHILD_TIMEOUT_MS // 1000} s; "
             "does the strategy's module wait for something while it is imported?"
         ) from None
+    if child.returncode and signals.received:  # a Ctrl-C is the child's as well
+        raise RefusedError("stopped before the session was open")
     if child.returncode == 2:
         raise RefusedError(child.stderr.strip())
     # A strategy's module, imported there to see that it can be, may have printed something, or ended the child.
@@ -214,7 +216,8 @@ def _close(state_dir: Path) -> bool:
     command = [sys.executable, "-P", "-m", "services.closing", str(state_dir)]
     try:
         timeout_s = CHILD_TIMEOUT_MS / 1000
-        ended = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False)
+        with signals.held_back():
+            ended = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired:
         return False
     return ended.returncode == 0

@@ -11,6 +11,7 @@ import sys
 import threading
 from queue import Queue
 
+from services import signals
 from services.session.launcher import Process, identify
 from services.session.state import Session, Stop
 
@@ -31,17 +32,18 @@ class Child:
 
     def __init__(self, service: str, session: Session, incarnation: int, because: str, words: "Queue[Word]") -> None:
         self.service = service
-        self._popen = subprocess.Popen(
-            [
-                *(sys.executable, "-P", "-m", f"services.{service}"),
-                *("--supervised", "--state-dir", str(session.state_dir)),
-                *("--incarnation", str(incarnation), "--because", because),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=session.root,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        with signals.held_back():
+            self._popen = subprocess.Popen(
+                [
+                    *(sys.executable, "-P", "-m", f"services.{service}"),
+                    *("--supervised", "--state-dir", str(session.state_dir)),
+                    *("--incarnation", str(incarnation), "--because", because),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=session.root,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
         self.process: Process = identify(self._popen.pid)
         threading.Thread(target=self._listen, args=(words,), daemon=True, name=f"words of {service}").start()
 

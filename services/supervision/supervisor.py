@@ -204,12 +204,13 @@ class Supervisor:
     def _close_session(self, stop: Stop, deadline: int) -> None:
         """Run the closing child: it finishes what a dead broker left, writes the report, says done."""
         try:
-            ended = subprocess.run(
-                [sys.executable, "-P", "-m", "services.closing", str(self._session.state_dir), stop.to_json()],
-                stdin=subprocess.DEVNULL,
-                timeout=max(1, deadline - monotonic_ms()) / 1000,
-                check=False,
-            )
+            with signals.held_back():  # an impatient second Ctrl-C is not for the report
+                ended = subprocess.run(
+                    [sys.executable, "-P", "-m", "services.closing", str(self._session.state_dir), stop.to_json()],
+                    stdin=subprocess.DEVNULL,
+                    timeout=max(1, deadline - monotonic_ms()) / 1000,
+                    check=False,
+                )
         except subprocess.TimeoutExpired:
             alert(self._session.log_dir, "CRITICAL", "the report took too long; make it with 'lap report'")
         except OSError as error:

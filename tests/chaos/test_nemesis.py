@@ -189,7 +189,8 @@ class Round:
         assert listener.holes == []
         assert program.wait(5) in end.codes
         assert {entry.name for entry in self._desk.run_dir.iterdir()} >= FILES
-        assert reasons_told(self._desk) == {end.reason}
+        # The broker may have come to the end of the data in the moment in which somebody else stopped the session.
+        assert {end.reason} <= reasons_told(self._desk) <= {end.reason, "end_of_data"}
         assert self._codes_told(program) == {CODES[end.reason]}
         assert not (self._desk.directory / "kill.txt").exists()
         check_books(self._desk)

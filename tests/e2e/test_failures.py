@@ -131,6 +131,7 @@ def test_a_service_that_hangs_when_its_launcher_is_killed_does_not_stay(desk: De
     assert desk.summary()["stop_reason"] == "orphaned"
 
 
+@pytest.mark.chaos
 def test_a_broker_that_stands_still_while_its_supervisor_dies_is_ended_by_the_others(desk: Desk) -> None:
     """Not even honcho notices: it waits for the end of an output that the broker holds."""
     program = desk.honcho()
