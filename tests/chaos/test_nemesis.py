@@ -28,7 +28,7 @@ from services.replay.script import read_script
 SECONDS = float(os.environ.get("SECONDS", "60"))
 LONGEST_STORM_S = 14
 
-pytestmark = [pytest.mark.timeout(int(SECONDS * 3 * FACTOR) + 600), pytest.mark.xdist_group("many sessions")]
+pytestmark = pytest.mark.timeout(int(SECONDS * 3 * FACTOR) + 600)
 
 UNTIRING = {
     "LAP_MAX_RESTARTS": "10000",
