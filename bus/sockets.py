@@ -29,6 +29,8 @@ BATCH: Final = 2_000
 """Frames taken from a socket in one go, so that the loop always comes round to its beat."""
 LINGER_MS: Final = 500
 _NUMBERED: Final = (Quote, Trade, Candle, Funding)
+HANDSHAKE_MS: Final = 5_000
+"""A handshake that the other end has not finished by then (it was stopped, or is just ending) is begun anew."""
 
 
 class PortTakenError(BusError):
@@ -298,6 +300,7 @@ class Bus:
         socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
         socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
         socket.setsockopt(zmq.MAXMSGSIZE, MAX_FRAME_BYTES)
+        socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         socket.setsockopt(zmq.RECONNECT_IVL, 20)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 80)
         socket.curve_publickey = self._keys.public
