@@ -30,6 +30,8 @@ PARTS = os.environ.get("PARTS", "kills hangs ends").split()
 HEARTBEAT_TIMEOUT_S = 1.0
 SETTINGS = {
     "LAP_DURATION": "inf",
+    "LAP_RISK_PCT": "0.01",
+    "LAP_MAX_DAILY_DRAWDOWN_PCT": "90",
     "LAP_MAX_RESTARTS": "1000",
     "LAP_RESTART_WINDOW_SEC": "0.05",
     "LAP_HEARTBEAT_INTERVAL_SEC": "0.25",
