@@ -5,12 +5,13 @@ import sys
 
 from bus.messages import StopReason
 from services.alerts_file import alert
-from services.session.launcher import launcher_of_dict
 from services.session.state import Session, Stop, stop_session
 
 
 def stop_orphaned(session: Session, service: str) -> Stop:
     """Stop the session for want of a supervisor; return the stop that holds."""
+    from services.session.launcher import launcher_of_dict  # noqa: PLC0415 - psutil weighs, and this comes seldom
+
     launcher = launcher_of_dict(session.launcher)
     # The one supervisor of 'lap run' is the launcher itself, even while it is still dying.
     is_alone = launcher.kind == "run" or not launcher.is_alive

@@ -29,7 +29,6 @@ from services.clock import boot_ms, monotonic_ms
 from services.link import Link
 from services.orphaned import leave_the_report_to_a_child, stop_orphaned
 from services.session.keys_file import KeysError, load_or_make_keys
-from services.session.launcher import find_launcher, this_process
 from services.session.state import Session, read_session, read_stop, stop_session, write_view
 
 LONGEST_TURN_MS = 250
@@ -327,6 +326,7 @@ def _find_session(service: str, start: Start, state_dir: str | None) -> Session:
         sys.stderr.write(f"{state_dir}/session.json is gone\n")
         sys.exit(1)  # no word on the settings
     # A supervised service finds its session open: only a bare one pays for what opening takes.
+    from services.session.launcher import find_launcher, this_process  # noqa: PLC0415
     from services.session.opening import RefusedError, open_session, take_role  # noqa: PLC0415
 
     try:

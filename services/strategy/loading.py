@@ -9,14 +9,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import EntryPoint, entry_points
-from inspect import getdoc
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from services.strategy.guard import attempt
 from services.strategy.interface import Strategy, StrategyError, params_class
 from services.strategy.params import Param, declared, make_params
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 PLUGINS: Final = "laptop_agents.strategies"
 _HERE: Final = "services.strategy.built_in"
@@ -83,6 +84,8 @@ def strategy_class(name: str, directory: Path) -> type[Strategy]:
 
 def listed(directory: Path) -> Iterator[Listed]:
     """Yield the built-in strategies, then those of plug-ins, by name."""
+    from inspect import getdoc  # noqa: PLC0415 - a session lists nothing, and starts without it
+
     plugins = {point.name: f"{point.value} (plug-in)" for point in _plugins() if point.name not in BUILT_IN}
     for name, origin in [*((name, "built in") for name in BUILT_IN), *sorted(plugins.items())]:
         try:
@@ -116,7 +119,9 @@ def _place_of(name: str) -> str:
     raise StrategyError(f"no strategy is called {name!r}; {hint}; one of your own is named package.module:Class")
 
 
-def _plugins() -> tuple[EntryPoint, ...]:
+def _plugins() -> "tuple[EntryPoint, ...]":
+    from importlib.metadata import entry_points  # noqa: PLC0415 - weighs as much as a bus; a built-in one needs none
+
     return tuple(entry_points(group=PLUGINS))
 
 
