@@ -18,6 +18,10 @@ from services.broker.engine import Engine
 from services.broker.errors import ImpossibleError
 from services.broker.liveness import Liveness
 from services.broker.orders import UsedIds
+from services.broker.passage import DeskView, Passage
+
+WORDS_A_QUESTION = 2
+"""Things said about a question that is answered with nothing: `Decide`, `DecisionTaken`."""
 
 
 class BrokerCore:
@@ -104,6 +108,26 @@ class BrokerCore:
         if isinstance(message, m.StrategyHello):
             return [] if self._question is None else [self._question]
         return self._note(self._take(message, now_ms))
+
+    @property
+    def view(self) -> DeskView:
+        """The account and what it waits for, for whoever looks ahead in a replay."""
+        engine = self._engine
+        return DeskView(engine.desk.standing, engine.band, engine.desk.quote, engine.bars_left)
+
+    def pass_over(self, passage: Passage, questions: int) -> None:
+        """Stand after a run of events that change nothing, as if each had come and each question got "nothing".
+
+        Args:
+            passage: What is left of the run, which begins after the last event worked off; no question is open.
+            questions: How many times the strategy would have been asked; the caller has what was said then.
+        """
+        assert self._question is None, "the strategy must answer first"
+        assert not self._queue, "what waits must be worked off first"
+        self._engine.pass_over(passage)
+        if questions:
+            self.dirty = True
+            self._emitted += WORDS_A_QUESTION * questions
 
     def on_timer(self, now_ms: int) -> list[Message]:
         """Do what is due; wants to be called at least every 250 ms, and is harmless when called more often."""

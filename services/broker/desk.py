@@ -17,7 +17,6 @@ from bus.messages import (
     Message,
     OrderCancelled,
     SessionClosed,
-    Side,
     StopReason,
     StreamInfo,
     TradeClosed,
@@ -32,6 +31,7 @@ from services.broker.orders import Order, OrderBook, UsedIds
 from services.broker.position import Position
 from services.broker.prices import TwoSided, exit_price, slipped
 from services.broker.sizing import stop_and_target
+from services.broker.standing import Standing
 
 _R_PLACES = Decimal("0.000001")
 
@@ -87,11 +87,15 @@ class Desk:
         self.out = []
 
     @property
+    def standing(self) -> Standing:
+        """Where the account stands, whatever the quote."""
+        is_halted = self.halted or self.closed is not None
+        return Standing(self.ledger.balance, self.position, self.closed_count, is_halted)
+
+    @property
     def equity(self) -> Decimal:
         """Balance and unrealized profit at the newest quote, in quote currency."""
-        if self.position is None or self.quote is None:
-            return self.ledger.balance
-        return self.ledger.balance + self.position.unrealized(self.quote)
+        return self.standing.equity(self.quote)
 
     @property
     def liquidation_floor(self) -> Decimal | None:
@@ -102,25 +106,7 @@ class Desk:
 
     def account(self) -> Account:
         """Return the account as a strategy may know it."""
-        held, balance = self.position, self.ledger.balance
-        is_halted = self.halted or self.closed is not None
-        if held is None:
-            empty = (balance, balance, ZERO, Side.FLAT, ZERO, ZERO, ZERO, ZERO, 0)
-            return Account(*empty, trades=self.closed_count, halted=is_halted)
-        equity = self.equity
-        return Account(
-            balance=balance,
-            equity=equity,
-            unrealized=equity - balance,
-            side=held.side,
-            qty=held.qty,
-            entry_price=held.entry_price,
-            sl=held.sl,
-            tp=held.tp,
-            entry_ts=held.entry_ts,
-            trades=self.closed_count,
-            halted=is_halted,
-        )
+        return self.standing.account(self.quote)
 
     def settle_fundings(self) -> None:
         """Pay or receive the funding of every funding time crossed; without a position they pass by."""

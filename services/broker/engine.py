@@ -20,6 +20,7 @@ from services.broker.desk import Desk
 from services.broker.errors import CarryOverError, ImpossibleError
 from services.broker.memory import recall_desk, remember_desk
 from services.broker.orders import UsedIds
+from services.broker.passage import Passage
 from services.broker.snapshot import optional_decimal, optional_text, pack, unpack_candle, unpack_position
 
 
@@ -103,6 +104,33 @@ class Engine:
                 desk.ts_ms = tick.ts_ms
                 return []
         return self._tick_in_full(tick)
+
+    @property
+    def band(self) -> Band:
+        """The band as it stands: a tick (or a candle over its whole range) within it changes nothing."""
+        return self._band if self.has_ticks else band_of(self.desk)
+
+    @property
+    def bars_left(self) -> int | None:
+        """Candles that may still close before `max_bars_open` matters; None when it never does."""
+        held, most = self.desk.position, self.desk.config.max_bars_open
+        return most - held.bars if held is not None and most else None
+
+    def pass_over(self, passage: Passage) -> None:
+        """Stand after a run of events within the band, as if each had been worked off."""
+        desk = self.desk
+        self.tick_count += passage.ticks
+        self.candle_count += passage.candles
+        desk.seq, desk.ts_ms = passage.seq, passage.ts_ms
+        if passage.quote is not None:
+            desk.quote = passage.quote
+        if passage.price is not None:
+            self._last_print = passage.price
+        if passage.candles:
+            self._band.wake_ms = -inf
+            self.last_close, desk.volume = passage.close, passage.volume
+            if desk.position is not None:
+                desk.position.bars += passage.candles
 
     @exactly
     def _tick_in_full(self, tick: Quote | Print) -> list[Message]:

@@ -13,13 +13,13 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 TRADES: Final = "trades"
 QUOTES: Final = "quotes"
 CANDLES: Final = "candles"
-_NEEDED: Final = {
+NEEDED: Final = {
     TRADES: ("ts_ms", "price", "size", "side"),
     QUOTES: ("ts_ms", "bid", "ask"),
     CANDLES: ("ts_ms", "open", "high", "low", "close", "volume"),
 }
-_SIZES: Final = ("bid_size", "ask_size")
-_NUMBERS: Final = frozenset({"price", "size", "bid", "ask", *_SIZES, *_NEEDED[CANDLES][1:]})
+SIZES: Final = ("bid_size", "ask_size")
+_NUMBERS: Final = frozenset({"price", "size", "bid", "ask", *SIZES, *NEEDED[CANDLES][1:]})
 END_MS: Final = 10_000_000_000_000
 """The first instant that is no time any more (the year 2286)."""
 
@@ -59,7 +59,7 @@ def kind_of(header: Sequence[str]) -> str:
         BadRowError: they are of no kind.
     """
     names = _names(header)
-    for kind, needed in _NEEDED.items():
+    for kind, needed in NEEDED.items():
         if all(name in names for name in needed):
             return kind
     shown = ",".join(names)[:80]
@@ -103,7 +103,7 @@ def _names(header: Sequence[str]) -> list[str]:
 
 
 def _trades(at: Mapping[str, int], makers: Makers[RowT]) -> RowReader[RowT]:
-    ts, price, size, side = (at[name] for name in _NEEDED[TRADES])
+    ts, price, size, side = (at[name] for name in NEEDED[TRADES])
     make = makers.trade
 
     def read(row: Sequence[str]) -> RowT:
@@ -113,8 +113,8 @@ def _trades(at: Mapping[str, int], makers: Makers[RowT]) -> RowReader[RowT]:
 
 
 def _quotes(at: Mapping[str, int], makers: Makers[RowT]) -> RowReader[RowT]:
-    ts, bid, ask = (at[name] for name in _NEEDED[QUOTES])
-    bid_size, ask_size = (at.get(name) for name in _SIZES)
+    ts, bid, ask = (at[name] for name in NEEDED[QUOTES])
+    bid_size, ask_size = (at.get(name) for name in SIZES)
     make, unsized = makers.quote, makers.unsized
 
     def read(row: Sequence[str]) -> RowT:
@@ -130,7 +130,7 @@ def _quotes(at: Mapping[str, int], makers: Makers[RowT]) -> RowReader[RowT]:
 
 
 def _candles(at: Mapping[str, int], makers: Makers[RowT]) -> RowReader[RowT]:
-    ts, *places = (at[name] for name in _NEEDED[CANDLES])
+    ts, *places = (at[name] for name in NEEDED[CANDLES])
     make = makers.candle
 
     def read(row: Sequence[str]) -> RowT:

@@ -1,27 +1,23 @@
 """A replay from script to report: plays, keeps a journal, writes the files, compares with what was recorded. Shell."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
 from bus.codec import encode_body
 from bus.messages import StopReason, StrategyFailed
-from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
-from services.broker.errors import CarryOverError, JournalError
+from services.broker.errors import JournalError
 from services.broker.finishing import JOURNAL_FILE
 from services.broker.journal_sqlite import Journal
-from services.broker.orders import UsedIds
 from services.clock import iso, wall_ms
+from services.replay.columnar.quiet import Said, spelled_out
 from services.replay.script import ReplayError, Script
 from services.replay.stage import Stage
+from services.replay.staging import set_stage
 from services.report.build import CONFIG, REPORT_FILES, build_report
-from services.strategy.config import StrategyConfig
-from services.strategy.core import StrategyCore
-from services.strategy.interface import StrategyError
-from services.strategy.loading import load_strategy
 from services.waiting import read_json, write_atomic
 
 COMMIT_EVERY = 2_000
@@ -72,18 +68,19 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
     _write_config(script, out, wall_ms())
     try:
         with Journal(out / JOURNAL_FILE) as journal:
-            broker, stage = set_stage(script, cwd, journal.used_ids())
+            broker, stage, leaps = set_stage(script, cwd, journal.used_ids())
             journal.set_meta("stream", encode_body(script.info).decode())
             if script.carried is not None:
                 journal.set_meta("carried", json.dumps(script.carried))
-            events = _play(script, stage, broker, journal, progress)
+            parts = _one_by_one(script, stage, broker) if leaps is None else leaps.play()
+            _record(parts, stage, broker, journal, progress)
             journal.seal()
     except JournalError as error:
         raise ReplayError(str(error)) from None
     reason = broker.closed or StopReason.INTERNAL_ERROR
     end = {"reason": reason.value, "detail": "replayed", "by": "replay", "ended_at_ms": wall_ms()}
     page = build_report(out, end)
-    return Outcome(page, events, stage.failures, _difference(script, stage, out) if check else "")
+    return Outcome(page, broker.last_seq, stage.failures, _difference(script, stage, out) if check else "")
 
 
 def _refuse_to_overwrite(out: Path) -> None:
@@ -96,53 +93,34 @@ def _refuse_to_overwrite(out: Path) -> None:
             raise ReplayError(f"{out / name} is no replay's and would be written over; name another place with --out")
 
 
-def set_stage(script: Script, cwd: Path, used_ids: UsedIds | None = None) -> tuple[BrokerCore, Stage]:
-    """Return a broker and a stage on which it meets the strategy, before the first event.
-
-    Args:
-        script: what will be played; its settings and its head count here.
-        cwd: where a strategy of one's own is looked for.
-        used_ids: where used order ids are kept; a set in memory without.
-
-    Raises:
-        ReplayError: the strategy or the settings do not fit.
-    """
-    try:
-        config = StrategyConfig.from_settings(script.settings)
-        loaded = load_strategy(config.name, config.params, cwd)
-        foretold = [fact for fact in script.facts if isinstance(fact, StrategyFailed)]
-        strategy = StrategyCore(config, loaded, foretold=foretold)
-        broker = BrokerCore(
-            BrokerConfig.from_settings(script.settings),
-            wall_clock=False,
-            on_ticks=loaded.decides_on_ticks,
-            used_ids=used_ids,
-            carried=script.carried,
-        )
-    except (StrategyError, CarryOverError) as error:
-        raise ReplayError(str(error)) from None
-    return broker, Stage(broker, strategy, script.info, script.facts, script.answers)
-
-
-def _play(script: Script, stage: Stage, broker: BrokerCore, journal: Journal, progress: Progress) -> int:
-    count = 0
-    said = stage.take_said()
+def _one_by_one(script: Script, stage: Stage, broker: BrokerCore) -> Iterator[list[Said]]:
+    """Play event by event; yield what was said, part by part."""
+    yield [*stage.take_said()]
     for event in script.events:
         stage.play(event)
-        count += 1
         if broker.dirty:
             broker.mark_committed()
-            said += stage.take_said()
-            if len(said) >= COMMIT_EVERY:
-                journal.record(said, broker.snapshot())
-                said = []
-        if count % PROGRESS_EVERY == 0:
-            progress(event.ts_ms)
+            yield [*stage.take_said()]
         if stage.closed:
-            break
+            return
+
+
+def _record(
+    parts: Iterator[list[Said]], stage: Stage, broker: BrokerCore, journal: Journal, progress: Progress
+) -> None:
+    """Play to the end; write down what is said."""
+    said: list[Said] = []
+    shown = 0
+    for part in parts:
+        said += part
+        if len(said) >= COMMIT_EVERY:
+            journal.record(spelled_out(said), broker.snapshot())
+            said = []
+        if broker.last_seq - shown >= PROGRESS_EVERY:
+            shown = broker.last_seq
+            progress(broker.status().last_ts_ms)
     stage.finish(StopReason.END_OF_DATA)
-    journal.record(said + stage.take_said(), broker.snapshot())
-    return count
+    journal.record(spelled_out([*said, *stage.take_said()]), broker.snapshot())
 
 
 def _write_config(script: Script, out: Path, started_ms: int) -> None:

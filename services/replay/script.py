@@ -11,6 +11,7 @@ from bus.messages import FeedState, MarketEvent, Message, QuestionKey, Signal, S
 from services.broker.errors import JournalError
 from services.broker.finishing import JOURNAL_FILE
 from services.broker.journal_sqlite import Journal
+from services.data_file.files import DataFileError
 from services.feed.config import FeedConfig
 from services.feed.core import FeedCore, FeedRules
 from services.feed.facts import Refusal, SourceState
@@ -19,6 +20,9 @@ from services.feed.recording_file import read_all, replayable
 from services.feed.recording_lines import RecordingError
 from services.feed.source import Now, SourceError
 from services.feed.source_replay import open_replay
+from services.replay.columnar.columns import Columns
+from services.replay.columnar.data_columns import columns_of_files
+from services.replay.columnar.recording_columns_file import read_columns
 from services.settings import SettingsError, resolve
 from services.waiting import is_there, read_json
 
@@ -47,6 +51,7 @@ class Script:
         answers: the recorded answers of the strategy by question; empty for data files, and with other settings.
         carried: what the recorded session took over from the one before.
         run_dir: the recorded run's directory, None for data files.
+        columns: the same events as columns; None where they could only be read one by one.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Script:
     answers: Mapping[QuestionKey, tuple[Signal, ...]] | None = None
     carried: Mapping[str, Any] | None = None
     run_dir: Path | None = None
+    columns: Columns | None = None
 
 
 def read_script(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) -> Script:
@@ -88,7 +94,8 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
     journal_path = run_dir / JOURNAL_FILE
     if not journal_path.exists():
         raise ReplayError(f"{run_dir} has no journal: the broker never came so far")
-    messages = read_all(run_dir)
+    columns = _columns_of_run(run_dir)
+    messages: Iterator[StreamInfo | MarketEvent] = read_all(run_dir) if columns is None else iter([columns.info])
     info = next(messages, None)
     if not isinstance(info, StreamInfo):
         raise ReplayError(f"{run_dir} has no recording: the feed never came so far")
@@ -104,13 +111,21 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
         settings=settings,
         origins={**_table(config.get("origins")), **{name: f"--set {name}" for name in overrides}},
         info=info,
-        events=_recorded(messages, run_dir),
+        events=_recorded(messages, run_dir) if columns is None else columns.events(),
         last_ts_ms=snapshot.get("last_ts") or 0,
         facts=[fact for fact in facts if not (overrides and isinstance(fact, StrategyFailed))],
         answers={} if overrides else answers,
         carried=carried,
         run_dir=run_dir,
+        columns=columns,
     )
+
+
+def _columns_of_run(run_dir: Path) -> Columns | None:
+    try:
+        return read_columns(run_dir)
+    except OSError:
+        return None  # the other reader says what is wrong
 
 
 def _recorded(messages: Iterator[StreamInfo | MarketEvent], run_dir: Path) -> Iterator[MarketEvent]:
@@ -178,6 +193,22 @@ def script_of_files(
         SourceError: a file can not be used, now or while its events are taken.
     """
     config = FeedConfig.from_settings(settings)
+    name = "-".join(path.name.split(".")[0] for path in paths)
+    columns = _columns_of_files(config, paths)
+    if columns is None:
+        return Script(name, settings, origins, *row_by_row(config, cwd))
+    return Script(name, settings, origins, columns.info, columns.events(), columns.last_ts_ms, columns=columns)
+
+
+def _columns_of_files(config: FeedConfig, paths: Sequence[Path]) -> Columns | None:
+    try:
+        return columns_of_files(config, [path.resolve() for path in paths])
+    except DataFileError:
+        return None  # the feed's own reader says what is wrong
+
+
+def row_by_row(config: FeedConfig, cwd: Path) -> tuple[StreamInfo, Iterator[MarketEvent]]:
+    """Return head and events of data files, worked up by the feed's own core."""
     source = open_replay(config, cwd, 0, None)
     info = source.info
     assert info is not None, "files tell their head at once"
@@ -196,4 +227,4 @@ def script_of_files(
                     case _:
                         yield from core.take(word)  # type: ignore[arg-type]
 
-    return Script("-".join(path.name.split(".")[0] for path in paths), settings, origins, info, events())
+    return info, events()

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from bus.memory import MemoryBus
 from bus.messages import (
@@ -18,10 +19,21 @@ from bus.messages import (
     StreamInfo,
 )
 from services.broker.core import BrokerCore
-from services.strategy.core import StrategyCore
+from services.broker.passage import Passage
 
 Answers = Mapping[QuestionKey, tuple[Signal, ...]]
 """What the strategy answered in the recorded session, by what names the question."""
+
+
+class Answering(Protocol):
+    """The strategy's core, or what knows its answers."""
+
+    @property
+    def failures(self) -> Sequence[StrategyFailed]:
+        """On which candles and ticks the strategy failed."""
+
+    def handle(self, message: Message, now_ms: int, /) -> list[Message]:
+        """Take the stream's head; answer a question."""
 
 
 class Stage:
@@ -39,7 +51,7 @@ class Stage:
     def __init__(
         self,
         broker: BrokerCore,
-        strategy: StrategyCore,
+        strategy: Answering,
         info: StreamInfo,
         facts: Iterable[Message] = (),
         answers: Answers | None = None,
@@ -85,6 +97,23 @@ class Stage:
         if self._facts:
             self._apply_facts()
 
+    @property
+    def compares(self) -> bool:
+        """Whether there are recorded answers to compare with."""
+        return bool(self._answers)
+
+    def pass_over(self, passage: Passage, questions: int, open_times: Iterable[int] = ()) -> None:
+        """Leave a run of events behind that change nothing, and in which no recorded fact took effect but at its end.
+
+        Args:
+            passage: what is left of the run.
+            questions: how many candles the strategy had nothing to say to.
+            open_times: of these candles, when there are recorded answers to compare with.
+        """
+        self._broker.pass_over(passage, questions)
+        self.other_answers += [open_ms for open_ms in open_times if self._answers.get((open_ms, 0))]
+        self._apply_facts()
+
     def finish(self, reason: StopReason) -> None:
         """End the session after the last event, unless it has ended."""
         self._hear(self._broker.close(reason, 0))
@@ -95,7 +124,7 @@ class Stage:
         return said
 
     def _apply_facts(self) -> None:
-        while self._facts and _seq_of(self._facts[0]) <= self._broker.last_seq:
+        while self._facts and seq_of(self._facts[0]) <= self._broker.last_seq:
             fact = self._facts.popleft()
             if not (isinstance(fact, SessionClosed) and self.closed):
                 self._hear(self._broker.handle(fact, 0))
@@ -124,7 +153,8 @@ class Stage:
         return [question for question in said if isinstance(question, Decide)]
 
 
-def _seq_of(fact: Message) -> int:
+def seq_of(fact: Message) -> int:
+    """Return the number of the event after which a recorded fact took effect."""
     seq = getattr(fact, "seq", None)
     assert isinstance(seq, int), "facts bear the seq after which they took effect"
     return seq

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bus.messages import StopReason, StrategyFailed
-from services.replay.run import set_stage
 from services.replay.script import Script
+from services.replay.staging import set_stage
 from services.report.run import End, Run
 from services.report.said import facts_said
 
@@ -20,7 +20,7 @@ def play(script: Script, cwd: Path) -> tuple[Run, Sequence[StrategyFailed]]:
     Raises:
         ReplayError: the strategy or the settings do not fit, or the data break off.
     """
-    broker, stage = set_stage(script, cwd)
+    broker, stage, _ = set_stage(script, cwd)
     for event in script.events:
         stage.play(event)
         if stage.closed:

@@ -67,7 +67,7 @@ class Workshop:
             self._bring_in_code()
             script, tape = self._tape(settings, window)
             started_ns = monotonic_ns()
-            played = replace(script, settings=settings, info=tape.info, events=iter(tape.events))
+            played = replace(script, settings=settings, info=tape.info, events=iter(tape.events), columns=None)
             run, failures = play(played, self._code)
             outcome = measured(run)
             told = f"the strategy failed {len(failures):,} x, first: {failures[0].detail}" if failures else ""

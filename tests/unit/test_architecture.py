@@ -142,6 +142,15 @@ def test_what_supervises_imports_nothing_heavy() -> None:
     assert heavy & set(done.stdout.split()) == set()
 
 
+@pytest.mark.parametrize("service", ["feed", "strategy", "broker", "monitor", "exchange", "report", "closing"])
+def test_only_a_replay_imports_numpy(service: str) -> None:
+    """It costs 20 MB and a tenth of a second in each of the processes that run beside each other."""
+    module = f"services.{service}" if service in {"closing", "report"} else f"services.{service}.process"
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert "numpy" not in done.stdout.split()
+
+
 def test_nothing_happens_at_import() -> None:
     """Importing everything starts no thread, opens no file that stays open, writes nothing."""
     modules = [

@@ -11,6 +11,7 @@ from services.strategy.interface import Answer, Candle, Context, Side, Strategy,
 
 EQUAL_WITHIN = 1e-9
 """Averages closer than this fraction of the close are equal: rounding is no crossing."""
+REASON = "sma cross"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class SmaCross(Strategy):
         self._before = now
         if before is None or now == 0 or before * now > 0 or not candle.complete:
             return None
-        return context.market(Side.LONG if now > 0 else Side.SHORT, "sma cross")
+        return context.market(Side.LONG if now > 0 else Side.SHORT, REASON)
 
     def _sign(self, close: float) -> int:
         """+1 when the fast average is above the slow one, -1 below, 0 when they are equal."""

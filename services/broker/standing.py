@@ -1,0 +1,53 @@
+"""Where the account stands between two happenings: what it is worth then depends on the quote alone. Pure."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bus.messages import Account, Side
+from services.broker.decimals import ZERO
+from services.broker.position import Position
+from services.broker.prices import TwoSided
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The account but for the quote.
+
+    Attributes:
+        balance: In quote currency.
+        position: The open one, None without. Of what changes while it is open an account shows nothing.
+        trades: Closed so far.
+        halted: Entries are halted, or the session has ended.
+    """
+
+    balance: Decimal
+    position: Position | None
+    trades: int
+    halted: bool
+
+    def equity(self, quote: TwoSided | None) -> Decimal:
+        """Return balance and unrealized profit at `quote`, in quote currency."""
+        if self.position is None or quote is None:
+            return self.balance
+        return self.balance + self.position.unrealized(quote)
+
+    def account(self, quote: TwoSided | None) -> Account:
+        """Return the account as a strategy may know it when `quote` is the newest one; in the 50-digit context."""
+        held, balance = self.position, self.balance
+        if held is None:
+            empty = (balance, balance, ZERO, Side.FLAT, ZERO, ZERO, ZERO, ZERO, 0)
+            return Account(*empty, trades=self.trades, halted=self.halted)
+        equity = self.equity(quote)
+        return Account(
+            balance=balance,
+            equity=equity,
+            unrealized=equity - balance,
+            side=held.side,
+            qty=held.qty,
+            entry_price=held.entry_price,
+            sl=held.sl,
+            tp=held.tp,
+            entry_ts=held.entry_ts,
+            trades=self.trades,
+            halted=self.halted,
+        )

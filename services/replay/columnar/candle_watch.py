@@ -1,0 +1,102 @@
+"""The watch over candles of a source that has nothing finer. Pure."""
+
+import numpy as np
+
+from bus.messages import Candle
+from services.broker.config import BrokerConfig
+from services.broker.passage import DeskView, Passage
+from services.broker.prices import BidAsk, TwoSided, around
+from services.replay.columnar.columns import Columns, Ints
+from services.replay.columnar.spread import Spread
+from services.replay.columnar.watch import first_after, first_outside
+
+
+class CandleWatch:
+    """Over candles of a source that has nothing finer; each is a question of its own."""
+
+    def __init__(self, columns: Columns, config: BrokerConfig) -> None:
+        candles = columns.candles
+        self._columns, self._config = columns, config
+        self._stops = np.array([funding.seq for funding in columns.fundings], np.int64)
+        self._close_ms = candles.open_ms + candles.interval_ms
+        # The close is judged, too, and a source may have it outside its own range.
+        spread = Spread(config.half_spread_bps, columns.info.tick_size)
+        self._low = spread.around(np.minimum(candles.low, candles.close))
+        self._high = spread.around(np.maximum(candles.high, candles.close))
+
+    @property
+    def questions(self) -> int:
+        """How many questions the stream has."""
+        return self._columns.candles.seq.size
+
+    def last_candles(self) -> Ints:
+        """Return, for each question, the place of the candle asked about among all candles."""
+        return np.arange(self.questions)
+
+    def candles(self, place: int) -> tuple[Candle, ...]:
+        """Return a question's candles."""
+        return (self._columns.candles.event(place),)
+
+    def asked_after(self, place: int) -> int:
+        """Return the number of the last event before a question."""
+        return int(self._columns.candles.seq[place])
+
+    def quote(self, place: int) -> TwoSided | None:
+        """Return the newest quote when a question is asked: the one around the candle's close."""
+        return self._around(float(self._columns.candles.close[place]))
+
+    def _around(self, price: float) -> BidAsk:
+        return around(price, self._config.half_spread_bps, self._columns.info.tick_size)
+
+    def asked_between(self, seq: int, until: int) -> tuple[int, int]:
+        """Return the first question behind event `seq`, and the first that is asked after `until` has come."""
+        seqs = self._columns.candles.seq
+        return int(seqs.searchsorted(seq, "right")), int(seqs.searchsorted(until))
+
+    def begin(self, place: int) -> int:
+        """Return the first event that has to be worked off one by one for a question to be asked."""
+        return int(self._columns.candles.seq[place])
+
+    def until(self, seq: int, view: DeskView) -> int:
+        """Return the first event behind `seq` that may matter."""
+        seqs, band = self._columns.candles.seq, view.band
+        begin, until = int(seqs.searchsorted(seq, "right")), self._columns.count + 1
+        stop = int(self._stops.searchsorted(seq, "right"))
+        if stop < self._stops.size:
+            until = int(self._stops[stop])
+        end = int(seqs.searchsorted(until))
+        if view.bars_left is not None:
+            end = min(end, begin + max(0, view.bars_left - 1))
+        end = min(end, first_after(self._close_ms, begin, band.wake_ms + 1))
+        bounds = [
+            (self._low[0], True, band.bid_low),
+            (self._high[0], False, band.bid_high),
+            (self._low[1], True, band.ask_low),
+            (self._high[1], False, band.ask_high),
+        ]
+        place = first_outside(bounds, begin, end)
+        return min(until, int(seqs[place])) if place < seqs.size else until
+
+    def before(self, seq: int) -> int:
+        """Return the last event up to `seq` after which no question is open."""
+        return seq
+
+    def is_whole(self, seq: int) -> bool:
+        """Tell whether no candle waits for its question after event `seq`."""
+        return True
+
+    def passage(self, seq: int, until: int) -> Passage:
+        """Return what is left of the events behind `seq` and before `until`."""
+        candles = self._columns.candles
+        begin, end = self.asked_between(seq, until)
+        close = float(candles.close[end - 1])
+        return Passage(
+            seq=until - 1,
+            ts_ms=int(self._close_ms[end - 1]),
+            ticks=0,
+            candles=end - begin,
+            quote=self._around(close),
+            price=close,
+            close=close,
+            volume=float(candles.volume[end - 1]),
+        )

@@ -1,0 +1,97 @@
+"""Bid and ask around prices, a whole column at once, to the last bit as `services.broker.prices.around` has them. Pure.
+
+A price with few digits is a whole number of its last decimal place, so that the half spread and the rounding to the
+grid are divisions of whole numbers, and a quotient of two of them below 2^53 is the nearest double. A column that is
+not such is worked out price by price.
+"""
+
+from decimal import Decimal
+from math import gcd
+
+import numpy as np
+
+from services.broker.decimals import BPS, ONE
+from services.broker.prices import around
+from services.replay.columnar.columns import Floats, Ints
+
+_MOST_PLACES = 8
+_MOST_DIGITS = 10**15
+"""Below it no two decimals share a double: the digits found are those of the shortest text."""
+_MOST_PRODUCT = 2**62
+
+
+class Spread:
+    """A half spread on a price grid.
+
+    Args:
+        half_spread_bps: half of the spread, in 1/10,000 of the price; >= 0.
+        tick_size: the price grid; > 0.
+    """
+
+    def __init__(self, half_spread_bps: Decimal, tick_size: Decimal) -> None:
+        self._half_spread_bps = half_spread_bps
+        self._tick_size = tick_size
+
+    def around(self, prices: Floats) -> tuple[Floats, Floats]:
+        """Return bids and asks around prices greater than 0."""
+        found = self._whole_numbers(prices)
+        if found is None:
+            return self._one_by_one(prices)
+        return found
+
+    def _whole_numbers(self, prices: Floats) -> tuple[Floats, Floats] | None:
+        digits = _digits_of(prices)
+        if digits is None:
+            return None
+        numbers, places = digits
+        part = self._half_spread_bps / BPS
+        tick = self._tick_size.as_integer_ratio()
+        sides: list[Floats] = []
+        for factor, is_up in ((ONE - part, False), (ONE + part, True)):
+            above, below = factor.as_integer_ratio()
+            above *= tick[1]
+            below *= tick[0] * 10**places
+            shared = gcd(above, below)
+            ticks = _rounded(numbers, above // shared, below // shared, is_up=is_up)
+            if ticks is None:
+                return None
+            side = _times(ticks, *tick)
+            if side is None:
+                return None
+            sides.append(side)
+        return sides[0], sides[1]
+
+    def _one_by_one(self, prices: Floats) -> tuple[Floats, Floats]:
+        different, places = np.unique(prices, return_inverse=True)
+        sides = [around(price, self._half_spread_bps, self._tick_size) for price in different.tolist()]
+        bids, asks = (np.array([getattr(one, side) for one in sides], np.float64) for side in ("bid", "ask"))
+        return bids[places], asks[places]
+
+
+def _digits_of(prices: Floats) -> tuple[Ints, int] | None:
+    """Return prices as whole numbers of the last decimal place any of them has, and which place that is."""
+    for places in range(_MOST_PLACES + 1):
+        scale = 10.0**places
+        numbers = np.rint(prices * scale)
+        if numbers.size and numbers.max() >= _MOST_DIGITS:
+            return None
+        if np.array_equal(numbers / scale, prices):
+            return numbers.astype(np.int64), places
+    return None
+
+
+def _rounded(numbers: Ints, above: int, below: int, *, is_up: bool) -> Ints | None:
+    """Return `numbers * above / below`, rounded to whole numbers; None where that would not fit."""
+    most = int(numbers.max()) if numbers.size else 0
+    if below >= _MOST_PRODUCT or most * abs(above) + below >= _MOST_PRODUCT:
+        return None
+    products = numbers * above
+    return -(-products // below) if is_up else products // below
+
+
+def _times(ticks: Ints, above: int, below: int) -> Floats | None:
+    """Return the doubles nearest to `ticks * above / below`; None where that is not one exact division."""
+    most = int(ticks.max()) if ticks.size else 0
+    if most * above >= 2**53 or below >= 2**53:
+        return None
+    return (ticks * above) / np.float64(below)

@@ -1,0 +1,96 @@
+"""Which way a script is played: leaping over columns where that is known to come out the same, else event by event."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from bus.messages import DecisionTaken, DecisionTimedOut, Message, StrategyFailed
+from services.broker.config import BrokerConfig
+from services.broker.core import BrokerCore
+from services.broker.errors import CarryOverError
+from services.broker.orders import UsedIds
+from services.replay.columnar.candle_watch import CandleWatch
+from services.replay.columnar.columns import Columns
+from services.replay.columnar.foresight import Foresight, foresee
+from services.replay.columnar.leaps import Leaps
+from services.replay.columnar.tick_watch import TickWatch
+from services.replay.columnar.watch import Watch
+from services.replay.script import ReplayError, Script
+from services.replay.stage import Stage, seq_of
+from services.strategy.config import StrategyConfig
+from services.strategy.core import StrategyCore
+from services.strategy.interface import Strategy, StrategyError
+from services.strategy.loading import load_strategy
+
+
+class Staged(NamedTuple):
+    """A broker and a stage on which it meets the strategy, before the first event.
+
+    `leaps` plays the script in leaps; None where it has to be played event by event. That is: without columns, with a
+    strategy that decides on ticks, with answers that came late, never or after a failure, and over candles with a
+    strategy whose answers can not be foreseen (each candle is a question then, so nothing is leapt).
+    """
+
+    broker: BrokerCore
+    stage: Stage
+    leaps: Leaps | None
+
+
+def set_stage(script: Script, cwd: Path, used_ids: UsedIds | None = None) -> Staged:
+    """Return what plays a script.
+
+    Args:
+        script: what will be played.
+        cwd: where a strategy of one's own is looked for.
+        used_ids: where used order ids are kept; a set in memory without.
+
+    Raises:
+        ReplayError: the strategy or the settings do not fit.
+    """
+    try:
+        config = StrategyConfig.from_settings(script.settings)
+        strategy = load_strategy(config.name, config.params, cwd)
+        broker_config = BrokerConfig.from_settings(script.settings)
+        broker = BrokerCore(
+            broker_config,
+            wall_clock=False,
+            on_ticks=strategy.decides_on_ticks,
+            used_ids=used_ids,
+            carried=script.carried,
+        )
+    except (StrategyError, CarryOverError) as error:
+        raise ReplayError(str(error)) from None
+    found = _leapable(script, broker_config, config, strategy)
+    if found is None:
+        foretold = [fact for fact in script.facts if isinstance(fact, StrategyFailed)]
+        core = StrategyCore(config, strategy, foretold=foretold)
+        return Staged(broker, Stage(broker, core, script.info, script.facts, script.answers), None)
+    columns, watch, foresight = found
+    stage = Stage(broker, foresight or StrategyCore(config, strategy), script.info, script.facts, script.answers)
+    facts = [seq_of(fact) for fact in script.facts]
+    return Staged(broker, stage, Leaps(stage, broker, columns, watch, foresight, facts))
+
+
+def _leapable(
+    script: Script, broker_config: BrokerConfig, config: StrategyConfig, strategy: Strategy
+) -> tuple[Columns, Watch, Foresight | None] | None:
+    columns = script.columns
+    if columns is None or not _is_timely(script.facts) or strategy.decides_on_ticks:
+        return None
+    watch = _watch(columns, broker_config)
+    foresight = foresee(strategy, config, columns, watch)
+    if foresight is None and columns.info.mode == "candle":
+        return None
+    return columns, watch, foresight
+
+
+def _watch(columns: Columns, config: BrokerConfig) -> Watch:
+    return TickWatch(columns) if columns.info.mode == "tick" else CandleWatch(columns, config)
+
+
+def _is_timely(facts: Iterable[Message]) -> bool:
+    """Tell whether every question was answered in time, by a strategy that did not fail."""
+    for fact in facts:
+        if isinstance(fact, (DecisionTimedOut, StrategyFailed)) or (isinstance(fact, DecisionTaken) and fact.late):
+            return False
+    return True
