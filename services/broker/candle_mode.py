@@ -16,29 +16,32 @@ from services.broker.tick_mode import guard
 def work(desk: Desk, candle: Candle) -> None:
     """Work off one candle in full."""
     desk.begin(candle.seq, candle.open_ms)
-    opening, low, high, closing = (
-        around(price, desk.config.half_spread_bps, desk.market.tick_size)
-        for price in (candle.open, candle.low, candle.high, candle.close)
-    )
-    desk.quote = opening
+    desk.quote = _around(desk, candle.open)
     is_new_day = desk.breaker.turn_day(candle.open_ms)
     desk.settle_fundings()
     cancel_overdue(desk)
     may_hit_target = True
     if candle.complete:
         work_due(desk, candle.close_ms - 1)
-        had_position = desk.position is not None
-        work_range(desk, low, high)
-        may_hit_target = had_position or desk.position is None
-    if desk.position is not None:
-        _work_range_exits(desk, desk.position, low, high, may_hit_target=may_hit_target)
-    desk.quote = closing
+    if desk.position is not None or desk.book.resting:
+        low, high = _around(desk, candle.low), _around(desk, candle.high)
+        if candle.complete:
+            had_position = desk.position is not None
+            work_range(desk, low, high)
+            may_hit_target = had_position or desk.position is None
+        if desk.position is not None:
+            _work_range_exits(desk, desk.position, low, high, may_hit_target=may_hit_target)
+    desk.quote = _around(desk, candle.close)
     desk.ts_ms = candle.close_ms
     _work_close(desk, is_complete=candle.complete)
     if desk.closed is None:
         guard(desk, is_new_day=is_new_day)
     desk.volume = candle.volume
     desk.ledger.check()
+
+
+def _around(desk: Desk, price: float) -> BidAsk:
+    return around(price, desk.config.half_spread_bps, desk.market.tick_size)
 
 
 def _work_range_exits(desk: Desk, held: Position, low: BidAsk, high: BidAsk, *, may_hit_target: bool) -> None:

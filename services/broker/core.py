@@ -129,6 +129,11 @@ class BrokerCore:
             self.dirty = True
             self._emitted += WORDS_A_QUESTION * questions
 
+    def answer(self, decision: m.Decision) -> list[Message]:
+        """Take the answer to the last question of the passage just left, which `pass_over` did not count."""
+        self._emitted += 1
+        return self._note(self._decide(decision, late=False))
+
     def on_timer(self, now_ms: int) -> list[Message]:
         """Do what is due; wants to be called at least every 250 ms, and is harmless when called more often."""
         if self.closed is not None or not self._wall_clock:

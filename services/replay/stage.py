@@ -114,6 +114,12 @@ class Stage:
         self.other_answers += [open_ms for open_ms in open_times if self._answers.get((open_ms, 0))]
         self._apply_facts()
 
+    def answer(self, decision: Decision) -> None:
+        """Take a foreseen answer to the last question of what was just passed over."""
+        self._asked_ms = decision.open_ms
+        self._compare(decision)
+        self._said += self._broker.answer(decision)
+
     def finish(self, reason: StopReason) -> None:
         """End the session after the last event, unless it has ended."""
         self._hear(self._broker.close(reason, 0))
@@ -141,9 +147,7 @@ class Stage:
     def _answer(self, message: Message) -> list[Message]:
         match message:
             case Decision():
-                recorded = self._answers.get(message.key)
-                if recorded is not None and recorded != message.signals:
-                    self.other_answers.append(self._asked_ms)
+                self._compare(message)
             case StrategyFailed() if message.seq > self._broker.last_seq:
                 return []  # the broker heard of it later, and shall now: it is among the facts
             case StrategyFailed() if self._answers and message.key not in self._foretold:
@@ -151,6 +155,11 @@ class Stage:
         said = self._broker.handle(message, 0)
         self._said += said
         return [question for question in said if isinstance(question, Decide)]
+
+    def _compare(self, decision: Decision) -> None:
+        recorded = self._answers.get(decision.key)
+        if recorded is not None and recorded != decision.signals:
+            self.other_answers.append(self._asked_ms)
 
 
 def seq_of(fact: Message) -> int:

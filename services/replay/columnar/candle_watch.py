@@ -33,6 +33,10 @@ class CandleWatch:
         """Return, for each question, the place of the candle asked about among all candles."""
         return np.arange(self.questions)
 
+    def open_ms(self, place: int) -> int:
+        """Return when a question's candle opened, which names the question."""
+        return int(self._columns.candles.open_ms[place])
+
     def candles(self, place: int) -> tuple[Candle, ...]:
         """Return a question's candles."""
         return (self._columns.candles.event(place),)

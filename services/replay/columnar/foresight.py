@@ -33,11 +33,15 @@ class Foresight:
         self.places = places
         self._answers = answers
 
+    def answer(self, open_ms: int) -> Decision:
+        """Return the answer for a candle."""
+        return Decision(open_ms, self._answers.get(open_ms, ()))
+
     def handle(self, message: Message, now_ms: int) -> list[Message]:
         """Take a question; anything else is known already."""
         if not isinstance(message, Decide):
             return []
-        return [Decision(message.open_ms, self._answers.get(message.open_ms, ()))]
+        return [self.answer(message.open_ms)]
 
 
 def foresee(strategy: Strategy, config: StrategyConfig, columns: Columns, watch: Watch) -> Foresight | None:

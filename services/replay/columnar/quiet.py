@@ -32,7 +32,13 @@ class Questions(Protocol):
 class Quiet:
     """A run of questions from `begin` up to, not including, `end` while the account stood still.
 
-    `quote` is the newest one before the run: of an earlier session, when the stream has none yet.
+    Attributes:
+        questions: of the stream.
+        begin: the first question.
+        end: the first one behind the run.
+        standing: the account but for the quote.
+        before: the newest quote before the run: of an earlier session, when the stream has none yet.
+        is_answered: the last question got signals; the broker itself said that it took them.
     """
 
     questions: Questions
@@ -40,6 +46,7 @@ class Quiet:
     end: int
     standing: Standing
     before: TwoSided | None
+    is_answered: bool = False
 
     def messages(self) -> Iterator[Message]:
         """Yield what was said."""
@@ -50,7 +57,8 @@ class Quiet:
                 account = self.standing.account(quote)
             open_ms = candles[-1].open_ms
             yield Decide(open_ms, candles, account)
-            yield DecisionTaken(self.questions.asked_after(place), open_ms, (), late=False)
+            if place < self.end - 1 or not self.is_answered:
+                yield DecisionTaken(self.questions.asked_after(place), open_ms, (), late=False)
 
 
 Said: TypeAlias = Message | Quiet

@@ -39,6 +39,10 @@ class TickWatch:
         last: Ints = self._highs - 1
         return last
 
+    def open_ms(self, place: int) -> int:
+        """Return when a question's candle opened, which names the question."""
+        return int(self._columns.candles.open_ms[self._highs[place] - 1])
+
     def candles(self, place: int) -> tuple[Candle, ...]:
         """Return a question's candles."""
         return tuple(map(self._columns.candles.event, range(int(self._lows[place]), int(self._highs[place]))))

@@ -28,6 +28,9 @@ class Watch(Protocol):
     def last_candles(self) -> Ints:
         """Return, for each question, the place of the candle asked about among all candles."""
 
+    def open_ms(self, place: int) -> int:
+        """Return when a question's candle opened, which names the question."""
+
     def candles(self, place: int) -> tuple[Candle, ...]:
         """Return a question's candles."""
 
