@@ -23,6 +23,7 @@ help:
 	@echo "make chaos SECONDS=n  the nemesis alone: every kind of harm at random, for so long"
 	@echo "make soak MINUTES=60  200 ticks a second, a kill every 30 s; memory, handles, nothing lost or doubled"
 	@echo "make suspend SECONDS=30  a session whose lid is closed for so long"
+	@echo "make peers  installs what bench compares with, in a place of its own (2 GB)"
 	@echo "make bench-recovery  how long restarts and stops take, p50, p99, max"
 	@echo "make bench-feed  a minute of 5,000 trades a second: lag, losses, memory"
 	@echo "make bench-sweep  what a sweep costs beside its replays, and what a second worker brings"
@@ -63,6 +64,14 @@ suspend: .venv/.ready
 
 bench: .venv/.ready
 	PYTHONPATH=tests $(BIN)/python bench/all_benches.py $(ONLY)
+
+.venv-peers/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-peers/bin/python -m pip install --quiet --group bench-peers
+	touch $@
+
+peers: .venv-peers/.ready
 
 bench-recovery: .venv/.ready
 	PYTHONPATH=tests $(BIN)/python bench/recovery.py
@@ -123,4 +132,4 @@ lock: .venv/.ready
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 
 clean:
-	rm -rf .venv .venv-parity .venv-fuzz .venv-docs site dist build runs logs .lap
+	rm -rf .venv .venv-parity .venv-peers .venv-fuzz .venv-docs site dist build runs logs .lap
