@@ -95,16 +95,10 @@ class Ours:
     def play(self, columns: Columns | None, events: list[MarketEvent] | None = None) -> int:
         """Replay; return the number of trades."""
         script = Script("bench", self.values, {}, self.info, iter(events or ()), columns=columns)
-        _, stage, leaps = set_stage(script, ROOT)
-        said = []
-        if leaps is None:
-            for event in script.events:
-                stage.play(event)
-        else:
-            said = [one for part in leaps.play() for one in part]
-        stage.finish(StopReason.END_OF_DATA)
-        said += stage.take_said()
-        return sum(isinstance(one, TradeClosed) for one in said)
+        staged = set_stage(script, ROOT)
+        said = [one for part in staged.play(script.events) for one in part]
+        staged.stage.finish(StopReason.END_OF_DATA)
+        return sum(isinstance(one, TradeClosed) for one in [*said, *staged.stage.take_said()])
 
     def in_leaps(self) -> int:
         """From rows in memory: candles, quotes and all."""

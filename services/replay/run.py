@@ -68,12 +68,12 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
     _write_config(script, out, wall_ms())
     try:
         with Journal(out / JOURNAL_FILE) as journal:
-            broker, stage, leaps = set_stage(script, cwd, journal.used_ids())
+            staged = set_stage(script, cwd, journal.used_ids())
+            broker, stage, _ = staged
             journal.set_meta("stream", encode_body(script.info).decode())
             if script.carried is not None:
                 journal.set_meta("carried", json.dumps(script.carried))
-            parts = _one_by_one(script, stage, broker) if leaps is None else leaps.play()
-            _record(parts, stage, broker, journal, progress)
+            _record(staged.play(script.events), stage, broker, journal, progress)
             journal.seal()
     except JournalError as error:
         raise ReplayError(str(error)) from None
@@ -91,18 +91,6 @@ def _refuse_to_overwrite(out: Path) -> None:
     for name in (CONFIG, JOURNAL_FILE, *REPORT_FILES):
         if (out / name).exists():
             raise ReplayError(f"{out / name} is no replay's and would be written over; name another place with --out")
-
-
-def _one_by_one(script: Script, stage: Stage, broker: BrokerCore) -> Iterator[list[Said]]:
-    """Play event by event; yield what was said, part by part."""
-    yield [*stage.take_said()]
-    for event in script.events:
-        stage.play(event)
-        if broker.dirty:
-            broker.mark_committed()
-            yield [*stage.take_said()]
-        if stage.closed:
-            return
 
 
 def _record(

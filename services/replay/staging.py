@@ -1,10 +1,10 @@
 """Which way a script is played: leaping over columns where that is known to come out the same, else event by event."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from bus.messages import DecisionTaken, DecisionTimedOut, Message, StrategyFailed
+from bus.messages import DecisionTaken, DecisionTimedOut, MarketEvent, Message, StrategyFailed
 from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
 from services.broker.errors import CarryOverError
@@ -13,6 +13,7 @@ from services.replay.columnar.candle_watch import CandleWatch
 from services.replay.columnar.columns import Columns
 from services.replay.columnar.foresight import Foresight, foresee
 from services.replay.columnar.leaps import Leaps
+from services.replay.columnar.quiet import Said
 from services.replay.columnar.tick_watch import TickWatch
 from services.replay.columnar.watch import Watch
 from services.replay.script import ReplayError, Script
@@ -34,6 +35,20 @@ class Staged(NamedTuple):
     broker: BrokerCore
     stage: Stage
     leaps: Leaps | None
+
+    def play(self, events: Iterable[MarketEvent]) -> Iterator[list[Said]]:
+        """Play the script, whose events these are; yield what was said, part by part. The end is not said here."""
+        return self._one_by_one(events) if self.leaps is None else self.leaps.play()
+
+    def _one_by_one(self, events: Iterable[MarketEvent]) -> Iterator[list[Said]]:
+        yield [*self.stage.take_said()]
+        for event in events:
+            self.stage.play(event)
+            if self.broker.dirty:
+                self.broker.mark_committed()
+                yield [*self.stage.take_said()]
+            if self.stage.closed:
+                return
 
 
 def set_stage(script: Script, cwd: Path, used_ids: UsedIds | None = None) -> Staged:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bus.messages import StopReason, StrategyFailed
+from services.replay.columnar.quiet import spelled_out
 from services.replay.script import Script
 from services.replay.staging import set_stage
 from services.report.run import End, Run
@@ -20,13 +21,11 @@ def play(script: Script, cwd: Path) -> tuple[Run, Sequence[StrategyFailed]]:
     Raises:
         ReplayError: the strategy or the settings do not fit, or the data break off.
     """
-    broker, stage, _ = set_stage(script, cwd)
-    for event in script.events:
-        stage.play(event)
-        if stage.closed:
-            break
+    staged = set_stage(script, cwd)
+    broker, stage, _ = staged
+    said = [one for part in staged.play(script.events) for one in part]
     stage.finish(StopReason.END_OF_DATA)
-    facts = facts_said(stage.take_said(), broker.snapshot())
+    facts = facts_said(spelled_out([*said, *stage.take_said()]), broker.snapshot())
     reason = broker.closed or StopReason.INTERNAL_ERROR
     run = Run(
         run_id=script.name,

@@ -12,6 +12,7 @@ from services.clock import monotonic_ns
 from services.feed.config import FeedConfig
 from services.feed.core import FeedRules
 from services.feed.source import SourceError
+from services.replay.columnar.columns import columns_of
 from services.replay.script import ReplayError, Script, read_script, script_of_files
 from services.sweep.bundle_file import CODE, Bundle, program_digest
 from services.sweep.errors import SweepError
@@ -48,7 +49,7 @@ class Workshop:
         self._code = directory / CODE
         self._modules = {Path(name).parts[0].removesuffix(".py") for name in bundle.code}
         self._wholes: dict[object, tuple[Script, Tape]] = {}
-        self._parts: dict[object, Tape] = {}
+        self._parts: dict[object, tuple[Script, Tape]] = {}
 
     def perform(self, settings: Mapping[str, Any], window: Window | None) -> dict[str, Any]:
         """Play one run; return its outcome as `figures.measured` does, the strategy's `failure` and the `seconds` it took.
@@ -67,7 +68,7 @@ class Workshop:
             self._bring_in_code()
             script, tape = self._tape(settings, window)
             started_ns = monotonic_ns()
-            played = replace(script, settings=settings, info=tape.info, events=iter(tape.events), columns=None)
+            played = replace(script, settings=settings, info=tape.info, events=iter(tape.events))
             run, failures = play(played, self._code)
             outcome = measured(run)
             told = f"the strategy failed {len(failures):,} x, first: {failures[0].detail}" if failures else ""
@@ -96,10 +97,10 @@ class Workshop:
             config = FeedConfig.from_settings(settings)
             part = cut(whole, window, FeedRules(config.half_spread_bps, config.max_quote_age_ms))
             most = _MOST_PARTS * len(whole.events) - len(part.events)
-            while self._parts and sum(len(kept.events) for kept in self._parts.values()) > most:
+            while self._parts and sum(len(kept.events) for _, kept in self._parts.values()) > most:
                 del self._parts[next(iter(self._parts))]
-            self._parts[key] = part
-        return script, self._parts[key]
+            self._parts[key] = replace(script, columns=columns_of(part.info, part.events)), part
+        return self._parts[key]
 
     def _whole(self, settings: Mapping[str, Any]) -> tuple[Script, Tape]:
         try:
