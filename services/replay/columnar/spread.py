@@ -18,6 +18,7 @@ _MOST_PLACES = 8
 _MOST_DIGITS = 10**15
 """Below it no two decimals share a double: the digits found are those of the shortest text."""
 _MOST_PRODUCT = 2**62
+_FIRST_LOOK = 64
 
 
 class Spread:
@@ -71,13 +72,21 @@ class Spread:
 def _digits_of(prices: Floats) -> tuple[Ints, int] | None:
     """Return prices as whole numbers of the last decimal place any of them has, and which place that is."""
     for places in range(_MOST_PLACES + 1):
-        scale = 10.0**places
-        numbers = np.rint(prices * scale)
-        if numbers.size and numbers.max() >= _MOST_DIGITS:
-            return None
-        if np.array_equal(numbers / scale, prices):
-            return numbers.astype(np.int64), places
+        # Most columns show with their first prices that it is not this place.
+        if _numbers_of(prices[:_FIRST_LOOK], places) is not None:
+            numbers = _numbers_of(prices, places)
+            if numbers is not None:
+                return numbers.astype(np.int64), places
     return None
+
+
+def _numbers_of(prices: Floats, places: int) -> Floats | None:
+    """Return prices as whole numbers of a decimal place; None where one has more places, or too many digits."""
+    scale = 10.0**places
+    numbers: Floats = np.rint(prices * scale)
+    if numbers.size and numbers.max() >= _MOST_DIGITS:
+        return None
+    return numbers if np.array_equal(numbers / scale, prices) else None
 
 
 def _rounded(numbers: Ints, above: int, below: int, *, is_up: bool) -> Ints | None:

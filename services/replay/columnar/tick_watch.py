@@ -1,5 +1,7 @@
 """The watch over ticks. Pure."""
 
+from math import isinf
+
 import numpy as np
 
 from bus.messages import Candle
@@ -90,13 +92,16 @@ class TickWatch:
 
     def _first_quote_outside(self, seq: int, until: int, band: Band) -> int:
         quotes = self._columns.quotes
-        begin, end = int(quotes.seq.searchsorted(seq, "right")), int(quotes.seq.searchsorted(until))
         bounds = [
             (quotes.bid, True, band.bid_low),
             (quotes.bid, False, band.bid_high),
             (quotes.ask, True, band.ask_low),
             (quotes.ask, False, band.ask_high),
         ]
+        bounds = [bound for bound in bounds if not isinf(bound[2])]
+        if not bounds:
+            return until
+        begin, end = int(quotes.seq.searchsorted(seq, "right")), int(quotes.seq.searchsorted(until))
         place = first_outside(bounds, begin, end)
         return until if place == end else int(quotes.seq[place])
 
