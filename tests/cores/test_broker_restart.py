@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 from builders import DAY, LATENCY, MINUTE, T0, Bench, candle, config, funding, quote, signal, stream
 
-from bus.messages import Decide, Decision, DecisionTaken, SessionClosed, Side, StopReason, TradeClosed
+from bus.messages import (
+    Decide,
+    Decision,
+    DecisionTaken,
+    EntriesHalted,
+    Heartbeat,
+    SessionClosed,
+    Side,
+    StopReason,
+    TradeClosed,
+)
 from services.broker.core import BrokerCore
 from services.broker.errors import CarryOverError
 
@@ -80,7 +90,9 @@ def test_a_halt_stays_until_the_monitor_beats() -> None:
         bench.core.on_timer(now_ms)
     twin = reborn(bench.core)
     assert twin.on_timer(0) == []
+    assert twin.handle(candle(1, 0), 0) == []
     assert twin.status().account.halted
+    assert twin.handle(Heartbeat("monitor", 1, 0, ready=True), 0) == [EntriesHalted(1, False, "the monitor is back")]
 
 
 def test_a_tripped_breaker_stays_tripped() -> None:
