@@ -145,7 +145,16 @@ def test_the_next_session_goes_on_with_it_and_the_first_quote_decides() -> None:
     assert core.status().account.balance == 10_000 + row.pnl
 
 
-def test_breaker_base_and_streak_are_taken_over_on_the_same_day_only() -> None:
+@pytest.mark.parametrize(("at", "closed"), [(2 * MINUTE, StopReason.CIRCUIT_BREAKER), (DAY, None)])
+def test_the_streak_of_losses_is_taken_over_on_the_same_day_only(at: int, closed: StopReason | None) -> None:
+    carried = {**kept().core.carry_over(), "streak": 4}
+    core = BrokerCore(config(on_stop="keep", max_consecutive_losses=5), carried=carried)
+    core.handle(stream(), 0)
+    core.handle(quote(1, at, 98.5), 0)  # the stop
+    assert core.closed is closed
+
+
+def test_the_breakers_base_is_taken_over_on_the_same_day_only() -> None:
     same_day = next_session(kept(), max_daily_drawdown_pct=1.0)  # base 10,000 of the first tick
     same_day.handle(quote(1, 2 * MINUTE, 99.1), 0)  # 9,990 - 90 <= 9,900
     assert same_day.closed is StopReason.CIRCUIT_BREAKER
