@@ -105,6 +105,11 @@ def test_r_has_six_places_half_even() -> None:
     bench.enter(LONG, stop_bps=300.0)  # 10 units, 3 away
     bench.quote(IN + 1, 96)
     assert bench.trades[0].r == Decimal("-1.333333")
+    bench = Bench(info=stream(tick="0.0000001"))
+    bench.enter(LONG, stop_bps=100.0)  # 1 away
+    bench.quote(IN + 1, 100.5000005)
+    bench.close(StopReason.DURATION)
+    assert bench.trades[0].r == Decimal("0.5"), "a tie goes to the even one"
 
 
 @pytest.mark.parametrize(("side", "price"), [(LONG, 99.5), (SHORT, 100.5)])

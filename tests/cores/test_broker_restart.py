@@ -135,6 +135,14 @@ def test_with_keep_the_position_stays() -> None:
     assert bench.of(SessionClosed)[0].kept
 
 
+def test_the_breaker_closes_the_position_all_the_same() -> None:
+    bench = Bench(on_stop="keep", max_daily_drawdown_pct=0.5)
+    bench.enter()
+    bench.quote(IN + 1, 99.5)
+    assert bench.exits == [("CIRCUIT_BREAKER", "99.5")]
+    assert not bench.of(SessionClosed)[0].kept
+
+
 def test_the_next_session_goes_on_with_it_and_the_first_quote_decides() -> None:
     core = next_session(kept())
     assert core.status().account.balance == 9_990
