@@ -93,10 +93,11 @@ def cluster(desk: Desk) -> tuple[Program, Program, Program]:
     file = desk.directory / "cluster.json"
     dask = (str(BIN / "dask"),)
     here = ("--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file))
-    scheduler = desk.start(*dask, "scheduler", "--port", "0", *here)
+    place = {"DASK_TEMPORARY_DIRECTORY": str(desk.directory)}
+    scheduler = desk.start(*dask, "scheduler", "--port", "0", *here, **place)
     eventually(file.exists, 30, "the scheduler is there")
     worker = (*dask, "worker", "--nthreads", "1", "--no-nanny", *here)
-    return scheduler, desk.start(*worker), desk.start(*worker)
+    return scheduler, desk.start(*worker, **place), desk.start(*worker, **place)
 
 
 def test_a_scheduler_and_two_workers_make_the_table_of_one_process_though_one_is_killed(desk: Desk) -> None:

@@ -29,7 +29,7 @@ def test_every_command_of_the_page_prints_what_the_page_says(desk: Desk) -> None
     assert [words[0] for words in ran] == ["python", "lap", "lap", "lap", "dask", "dask", "dask", "lap"]
     for command, printed in commands():
         words = shlex.split(command)
-        program = desk.start(str(BIN / words[0]), *words[1:])
+        program = desk.start(str(BIN / words[0]), *words[1:], DASK_TEMPORARY_DIRECTORY=str(desk.directory))
         if words[:2] == ["dask", "scheduler"]:
             eventually((desk.directory / "cluster.json").exists, 30, "the scheduler is there")
         if words[0] == "dask":
