@@ -70,6 +70,8 @@ def _are_believed(ticks: Ticks) -> bool:
     if not ts_ms.size or ts_ms.min() < 0 or ts_ms.max() >= LAST_MS:
         return False
     common = (a > 0.0) & (a < MOST) & (b > 0.0) & (b < MOST)
+    if not is_quote.any():
+        return bool((common & ~np.isnan(c)).all())
     quotes = (a <= b) & (c >= 0.0) & (c < MOST) & (d >= 0.0) & (d < MOST)
     return bool((common & (quotes | ~is_quote) & (is_quote | ~np.isnan(c))).all())
 
