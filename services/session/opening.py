@@ -182,15 +182,13 @@ def _resolve(options: Mapping[str, str], cwd: Path) -> dict[str, Any]:
             "does the strategy's module wait for something while it is imported?"
         ) from None
     if child.returncode and signals.received:  # a Ctrl-C is the child's as well
-        raise RefusedError("stopped before the session was open")
+        raise StoppedError
     if child.returncode == 2:
         raise RefusedError(child.stderr.strip())
     # A strategy's module, imported there to see that it can be, may have printed something, or ended the child.
     with contextlib.suppress(IndexError, ValueError):
         resolved: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
         return resolved
-    if signals.received:  # it came to the child, too
-        raise StoppedError
     raise RefusedError(f"the settings could not be resolved: {child.stderr.strip() or 'no answer came'}")
 
 
