@@ -1,5 +1,6 @@
 """The decision barrier, time-outs, halts, the session's end, and the recorded facts of a replay."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -142,6 +143,16 @@ def test_after_the_time_out_it_goes_on_and_a_later_answer_is_late() -> None:
     assert said[1].due_ms > T0 + MINUTE + 1, "it is worked off on the next tick, due or not"
     assert kinds(core.handle(trade(4, MINUTE + 1, 100), 31_000)) == ["Fill"]
     assert core.handle(Decision(T0, (signal(LONG),)), 31_000) == []
+
+
+def test_a_restart_after_the_time_out_still_takes_the_late_answer() -> None:
+    core, _ = core_in_the_wait()
+    for now_ms in range(0, 31_000, 1000):
+        core.handle(BEAT, now_ms)
+        core.on_timer(now_ms)
+    twin = BrokerCore.restore(config(), json.loads(json.dumps(core.snapshot())))
+    said = twin.handle(Decision(T0, (signal(LONG),)), 0)
+    assert said[0] == DecisionTaken(3, T0, (signal(LONG),), late=True)
 
 
 def test_a_late_turn_of_the_timer_judges_nobody() -> None:
