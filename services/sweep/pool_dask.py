@@ -10,6 +10,7 @@ hands out.
 import logging
 import re
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -129,6 +130,8 @@ def cluster_at(address: str, bundle: Bundle) -> Iterator[DaskPool]:
     is_file = Path(address).is_file()
     if not is_file and not _ADDRESS.fullmatch(address):
         raise SweepError(f"--scheduler takes tcp://host:port, tls://host:port or a scheduler's file, was {address!r}")
+    if not is_file:
+        _check_voice(address)
     where = {"scheduler_file": address} if is_file else {"address": address}
     with ExitStack() as stack:
         stack.enter_context(_quiet())
@@ -159,6 +162,24 @@ def _with_kit(client: Client, bundle: Bundle, address: str, *, is_ours: bool) ->
     if not is_ours:
         with suppress(OSError, CommClosedError, TimeoutError):
             client.unregister_worker_plugin(kit.name)
+
+
+def _check_voice(address: str) -> None:
+    """See that whoever listens there speaks first, as a scheduler does; Dask would wait for one that is silent for ever.
+
+    Raises:
+        SweepError: nobody listens, or it says nothing.
+    """
+    scheme, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SEC) as link:
+            if scheme in {"", "tcp"} and not link.recv(1):
+                raise SweepError(f"no scheduler answers at {address}: it hangs up")
+    except TimeoutError:
+        raise SweepError(f"no scheduler answers at {address}: it says nothing for {CONNECT_SEC} s") from None
+    except (OSError, OverflowError) as error:
+        raise SweepError(f"no scheduler answers at {address}: {_first_line(error)}") from None
 
 
 def _first_line(error: BaseException) -> str:
