@@ -15,8 +15,6 @@ from sweep_builders import CALM, candles
 pytestmark = [pytest.mark.xdist_group("many sessions"), pytest.mark.timeout(120)]
 
 SETTINGS = tuple(word for setting in CALM for word in ("--set", setting))
-GRID_40 = ("--range", "fast=2:5", "--range", "slow=12:21", *SETTINGS)
-GRID_200 = ("--range", "fast=2:11", "--range", "slow=12:31", *SETTINGS)
 NO_NAME_SPACES = 77
 ALONE = """
 ip link set lo up || exit 77
@@ -27,6 +25,17 @@ with socket.create_server(('127.0.0.1', 8787)):
     sys.exit(subprocess.call(sys.argv[1:]))
 " "$@"
 """
+SLOW_STRATEGY = """
+from services.strategy.built_in.sma_cross import SmaCross
+
+class Slow(SmaCross):
+    def on_candle(self, context, candle):
+        sum(range(5_000))  # so that a sweep has a middle in which it can be disturbed
+        return super().on_candle(context, candle)
+"""
+SLOW = ("--strategy", "slow_of_sweep:Slow")
+GRID_40 = (*SLOW, "--range", "fast=2:5", "--range", "slow=12:21", *SETTINGS)
+GRID_200 = (*SLOW, "--range", "fast=2:11", "--range", "slow=12:31", *SETTINGS)
 OWN_STRATEGY = """
 from dataclasses import dataclass
 
@@ -48,6 +57,12 @@ class Mine(Strategy):
             return None
         return context.market(Side.LONG if candle.close > candle.open else Side.SHORT)
 """
+
+
+def market(desk: Desk, count: int) -> Path:
+    """A file of candles, and beside it a strategy that takes its time."""
+    (desk.directory / "slow_of_sweep.py").write_text(SLOW_STRATEGY)
+    return candles(desk.directory, count)
 
 
 def done_runs(desk: Desk, out: str) -> int:
@@ -102,7 +117,7 @@ def cluster(desk: Desk) -> tuple[Program, Program, Program]:
 
 def test_a_scheduler_and_two_workers_make_the_table_of_one_process_though_one_is_killed(desk: Desk) -> None:
     """And when the scheduler is killed, another sweep ends in one sentence, what is done being kept."""
-    data = candles(desk.directory, 400)
+    data = market(desk, 400)
     scheduler, first, _ = cluster(desk)
     sweep = desk.start(LAP, "sweep", str(data), *GRID_200, "--scheduler", "cluster.json", "--out", "there")
     eventually(lambda: done_runs(desk, "there") >= 40, 60, "a fifth is done")
@@ -127,7 +142,7 @@ def test_a_scheduler_and_two_workers_make_the_table_of_one_process_though_one_is
 
 def test_a_cluster_here_draws_what_one_process_draws_and_brings_the_strategy_along(desk: Desk) -> None:
     """Samplers, a strategy of two files, and runs that raise: the same for two workers and for none."""
-    data = candles(desk.directory, 300)
+    data = market(desk, 300)
     (desk.directory / "numbers_of_mine.py").write_text("WARMUP = 2\n")
     (desk.directory / "mine_of_sweep.py").write_text(OWN_STRATEGY)
     words = ("--strategy", "mine_of_sweep:Mine", "--range", "every=2:6", "--range", "shy=1.0:3.0", "--trials", "25")
@@ -139,7 +154,7 @@ def test_a_cluster_here_draws_what_one_process_draws_and_brings_the_strategy_alo
 
 
 def test_a_sweep_that_was_stopped_and_killed_goes_on_and_ends_with_the_same_table(desk: Desk) -> None:
-    data = candles(desk.directory, 1500)
+    data = market(desk, 1500)
     words = (str(data), *GRID_40, "--out", "parts", "--workers")
     first = desk.start(LAP, "sweep", *words, "2")
     eventually(lambda: done_runs(desk, "parts") >= 3, 60, "some runs are done")
@@ -164,7 +179,7 @@ def test_a_sweep_that_was_stopped_and_killed_goes_on_and_ends_with_the_same_tabl
 
 def test_an_address_without_a_scheduler_is_told_in_one_sentence(desk: Desk) -> None:
     """One where nobody listens, one where somebody else does, and two that are none."""
-    data = candles(desk.directory, 300)
+    data = market(desk, 300)
     with socket.create_server(("127.0.0.1", 0)) as other, socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         addresses = [f"tcp://127.0.0.1:{one.getsockname()[1]}" for one in (other, nobody)]
@@ -181,7 +196,7 @@ def test_an_address_without_a_scheduler_is_told_in_one_sentence(desk: Desk) -> N
 
 def test_it_needs_no_network_and_no_port_of_its_own(desk: Desk) -> None:
     """In a network name space with loopback alone, where Dask's usual port is taken."""
-    data = candles(desk.directory, 300)
+    data = market(desk, 300)
     (desk.directory / "alone.sh").write_text(ALONE)
     words = (LAP, "sweep", str(data), *GRID_40, "--out", "out", "--workers", "1")
     alone = desk.start("unshare", "--user", "--map-root-user", "--net", "sh", "alone.sh", str(BIN / "python"), *words)
