@@ -20,6 +20,7 @@ from services.waiting import wait_until
 
 FACTOR = float(os.environ.get("LAP_TEST_TIMEOUT_FACTOR", "1"))
 BIN = Path(sys.executable).parent
+MARK = "STARTED_BY_TEST"
 LAP = str(BIN / "lap")
 HONCHO = str(BIN / "honcho")
 PROCFILE = Path(__file__).parent.parent / "Procfile"
@@ -48,11 +49,12 @@ class Program:
     def __init__(self, words: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> None:
         self.cwd = cwd
         self.log = cwd / f"output-{monotonic_ms()}-{Path(words[0]).name}.txt"
+        self._mark = str(self.log)
         with self.log.open("wb") as output:
             self.popen = subprocess.Popen(
                 list(words),
                 cwd=cwd,
-                env=environment(env or {}),
+                env=environment({**(env or {}), MARK: self._mark}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -74,11 +76,14 @@ class Program:
         return self.log.read_text(encoding="utf-8", errors="replace")
 
     def family(self) -> list[psutil.Process]:
-        """The program and all that it started, also what it left behind (they share its process session)."""
+        """The program and all that it started, also what it left behind.
+
+        They inherit a mark in their environment: honcho gives each of its processes a process session of its own.
+        """
         found = []
         for process in psutil.process_iter():
             try:
-                if os.getsid(process.pid) == self.pid and process.status() != psutil.STATUS_ZOMBIE:
+                if process.environ().get(MARK) == self._mark and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
             except (OSError, psutil.Error):
                 continue
