@@ -50,8 +50,9 @@ demo: .venv/.ready
 run: .venv/.ready
 	honcho start
 
+# A file's tests share their sessions, so they run in one worker; the long files come first.
 test: gates
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 chaos: .venv/.ready
 	$(BIN)/python -m pytest $(if $(SECONDS),tests/chaos/test_nemesis.py,-m chaos)

@@ -195,8 +195,8 @@ class Desk:
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The test's environment without any LAP_ setting of the machine's, and with `lap` on the path."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAP_")}
+    """The test's environment without any LAP_ setting of the machine's or option of pytest's, and with `lap` on the path."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAP_", "PYTEST_"))}
     return {**kept, "PATH": f"{BIN}{os.pathsep}{kept.get('PATH', '')}", **env}
 
 

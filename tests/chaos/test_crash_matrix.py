@@ -14,7 +14,7 @@ import pytest
 from crash_hook import POINTS, SIDES
 from crashing import LIVE_SPEED, PLAYS, SLOW_SPEED, Twins, check_left, crash_order, desk_at
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("many sessions")]
+pytestmark = pytest.mark.timeout(900)
 
 WORKERS = 3
 """Sessions at a time: a session waits most of its life."""

@@ -11,7 +11,7 @@ import pytest
 from crashing import PLAYS, Twins, check_left, desk_at
 from nemesis import Draws, Nemesis
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("many sessions")]
+pytestmark = pytest.mark.timeout(900)
 
 UNTIRING = {"LAP_MAX_RESTARTS": "10000", "LAP_RESTART_WINDOW_SEC": "0.5"}
 LAUNCHERS = ("run", "honcho")

@@ -12,7 +12,6 @@ from browser import browser, needs_browser
 from processes import LAP, Desk, Program, desk_in, eventually
 
 pytest.importorskip("starlette", reason="the extra 'dashboard' is not installed")
-pytestmark = pytest.mark.xdist_group("dashboard")
 
 
 class Served:

@@ -17,7 +17,7 @@ from processes import LAP, Desk, Program, eventually
 
 from services.exchange.faults import KINDS
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("many sessions")]
+pytestmark = pytest.mark.timeout(900)
 
 PAGE = Path(__file__).parents[2] / "docs" / "rehearse.md"
 SPEED = 30.0

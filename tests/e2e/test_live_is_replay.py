@@ -13,7 +13,7 @@ import pytest
 from crashing import crash_order, desk_at, kill, own_ports
 from processes import Desk, Program, eventually
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("many sessions")]
+pytestmark = pytest.mark.timeout(900)
 
 HASH_SEEDS = ("0", "1", "random")
 EAGER = '''

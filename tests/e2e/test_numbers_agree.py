@@ -18,7 +18,6 @@ import pytest
 from processes import Desk, desk_in, eventually
 from prometheus_client.parser import text_string_to_metric_families
 
-pytestmark = pytest.mark.xdist_group("numbers_agree")
 NAMES = {
     "lap_price": "price",
     "lap_equity": "equity",

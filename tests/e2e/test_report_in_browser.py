@@ -16,7 +16,7 @@ from bus.messages import Side
 from services.report.build import write_report
 from services.report.run import AcceptedOrder, Bar, Refusal, Run
 
-pytestmark = [needs_browser, pytest.mark.xdist_group("report_in_browser")]
+pytestmark = needs_browser
 WEEK_MINUTES = 10_000
 TRADES = 2_000
 DRAWN = "document.documentElement.dataset.drawn === 'yes'"

@@ -16,7 +16,7 @@ from processes import Desk, Program, eventually
 from bus.messages import Quote, Trade
 from services.feed.recording_file import read_all
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("many sessions")]
+pytestmark = pytest.mark.timeout(600)
 
 BUSY = {
     "LAP_STOP_BPS": "4",

@@ -12,7 +12,7 @@ import pytest
 from processes import BIN, LAP, Desk, Program, eventually
 from sweep_builders import CALM, candles
 
-pytestmark = [pytest.mark.xdist_group("many sessions"), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 SETTINGS = tuple(word for setting in CALM for word in ("--set", setting))
 NO_NAME_SPACES = 77

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from processes import BIN, FACTOR, Desk, eventually
 
-pytestmark = [pytest.mark.xdist_group("many sessions"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sweep.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r'^```python title="(\S+)"\n(.*?)^```$', DOCUMENT, re.MULTILINE | re.DOTALL))

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from services.commands.app import app
 
-pytestmark = [needs_browser, pytest.mark.xdist_group("report_in_browser")]
+pytestmark = needs_browser
 
 DRAWN = "document.documentElement.dataset.drawn === 'yes'"
 
