@@ -10,12 +10,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from services.clock import monotonic_ms
 from services.waiting import wait_until
 
 FACTOR = float(os.environ.get("LAP_TEST_TIMEOUT_FACTOR", "1"))
@@ -43,12 +43,16 @@ def eventually(holds: Callable[[], bool], seconds: float, what: str) -> None:
     assert wait_until(holds, int(seconds * 1000 * FACTOR)), f"did not come within {seconds * FACTOR:g} s: {what}"
 
 
+_numbers = count(1)
+"""Programs of one moment have outputs of their own."""
+
+
 class Program:
     """A program that the test started, in a process session of its own."""
 
     def __init__(self, words: Sequence[str], cwd: Path, env: Mapping[str, str] | None = None) -> None:
         self.cwd = cwd
-        self.log = cwd / f"output-{monotonic_ms()}-{Path(words[0]).name}.txt"
+        self.log = cwd / f"output-{next(_numbers)}-{Path(words[0]).name}.txt"
         self._mark = str(self.log)
         with self.log.open("wb") as output:
             self.popen = subprocess.Popen(
