@@ -231,7 +231,10 @@ class Runner:
     def _turn(self, on_turn: Callable[[int], int]) -> None:
         now_ms = monotonic_ms()
         self._beat(now_ms)
+        was_stopping = self._shutdown is not None
         wait_ms = max(0, min(LONGEST_TURN_MS, on_turn(now_ms)))
+        if self._shutdown is not None and not was_stopping:
+            return  # the turn has ended the session itself: nothing to wait for
         readable = {item for item, _ in self._poller.poll(wait_ms)}
         self._look_at_orders()
         self._pass_on_notices()

@@ -86,7 +86,7 @@ def leaks(_: Context, __: Candle) -> Answer:
 
 def reads_the_clock(context: Context, _: Candle) -> Answer:
     """LONG at the pace of the market; SHORT in a replay, which takes candles as fast as it can."""
-    ASKED.append(time.monotonic())
+    ASKED.append(time.monotonic())  # noqa: TID251 - what it does wrong
     is_live = len(ASKED) < 2 or ASKED[-1] - ASKED[-2] > 0.1
     return context.market(Side.LONG if is_live else Side.SHORT)
 

@@ -63,7 +63,7 @@ class MonitorShell:
         if now >= self._next_line_ms:
             self._next_line_ms = now + 1_000
             self._print_line(now)
-        return KILL_FILE_EVERY_MS
+        return max(0, self._next_kill_look_ms - boot_ms())
 
     def close(self, shutdown: m.Shutdown) -> bool:
         """Broadcast the shutdown, wait for the broker's last word, write the last heartbeat."""
