@@ -1,7 +1,8 @@
 """Replay beside four backtesters: the same file, a crossing of averages with stop and target, data in memory on both sides.
 
 Ticks: two days of real trades (LTC, 0.01 grid), made into minute candles by everybody. Candles: 42 days of real minutes (ETH).
-Settings: sma_cross 10/30, stop 30 bps, target 1.5 R, taker fee 6 bps, no breaker; the throttle, latency and slippage are ours alone.
+Settings: sma_cross 10/30 (candles: 300/1,200 too, which trades a twentieth as often: a candle costs us next to nothing, a trade
+in exact decimals does), stop 30 bps, target 1.5 R, taker fee 6 bps, no breaker; the throttle, latency and slippage are ours alone.
 Ours says all trades, refusals and the account, in exact decimals; journal and report are not part of it, nor are theirs. Each peer
 runs in `.venv-peers` (`make peers`), after a run to warm up (numba compiles then), between two of ours; the median of TRIALS counts.
 Processor seconds, all of them in one thread. Loading (file to memory) is timed apart, and so is the whole command.
@@ -48,6 +49,8 @@ SETTINGS = {
     "max_daily_drawdown_pct": "100",
     "max_consecutive_losses": "1000000",
 }
+CROSS, SLOW_CROSS = (10, 30), (300, 1_200)
+"""Candles of the two averages."""
 PEER_TIMEOUT_S = 300
 DAY_MS = 86_400_000
 
@@ -55,9 +58,11 @@ DAY_MS = 86_400_000
 class Ours:
     """One file, ready to be replayed, in each of our ways."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, cross: tuple[int, int] = CROSS) -> None:
         self.path = DATA / name
-        self.values = resolve(SETTINGS, ROOT, {}).values
+        self.cross = cross
+        params = "fast={},slow={}".format(*cross)
+        self.values = resolve({**SETTINGS, "strategy_params": params}, ROOT, {}).values
         self.feed = FeedConfig.from_settings(self.values)
         self.rules = FeedRules(self.feed.half_spread_bps, self.feed.max_quote_age_ms)
         self.arrays: DataArrays = read_arrays(self.path)
@@ -125,11 +130,11 @@ def seconds_of(work: Callable[[], object], trials: int = TRIALS) -> list[float]:
     return found
 
 
-def peer(script: str, data: Path) -> dict[str, Any] | None:
+def peer(script: str, data: Path, cross: tuple[int, int]) -> dict[str, Any] | None:
     """Return what a peer's script tells, None where it is not installed."""
     if not PEERS.exists():
         return None
-    words = [str(PEERS), str(ROOT / "bench" / "peers" / f"{script}.py"), str(data), str(TRIALS)]
+    words = [str(PEERS), str(ROOT / "bench" / "peers" / f"{script}.py"), str(data), str(TRIALS), *map(str, cross)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=PEER_TIMEOUT_S, check=False)
     if done.returncode:
         print(f"{script}: {done.stderr.strip().splitlines()[-1:]}", flush=True)
@@ -143,7 +148,7 @@ def beside(
 ) -> None:
     """Print a row for each of our ways beside one peer, in rows of the file a second."""
     seconds: dict[str, list[float]] = {way: seconds_of(work) for way, work in ways.items()}
-    told = peer(script, data)
+    told = peer(script, data, ours.cross)
     for (way, work), goal in zip(ways.items(), goals, strict=True):
         own = ours.rows / median([*seconds[way], *seconds_of(work)])
         if told is None:
@@ -186,6 +191,12 @@ def whole_command(ours: Ours, place: Path) -> float:
     return perf_counter() - begun
 
 
+def per_trade(often: Ours, rarely: Ours) -> None:
+    """Print what a trade costs, its refused signals and the leaps to it and from it included."""
+    more = median(seconds_of(often.in_leaps)) - median(seconds_of(rarely.in_leaps))
+    row("candles, in leaps: a trade more", f"{more / (often.in_leaps() - rarely.in_leaps()) * 1e6:,.0f} µs")
+
+
 def around(ours: Ours, place: Path) -> None:
     """Print what lies around the replay itself: loading, and the whole command."""
     what = "trades" if ours.info.mode == "tick" else "candles"
@@ -225,9 +236,12 @@ def main() -> int:
         beside("NautilusTrader", "nautilus_py", ticks, tick_file, ways, goals)
         leaps = {"trades, in leaps,": ticks.in_leaps}
         beside("hftbacktest", "hftbacktest_py", ticks, tick_file, leaps, [" (to reach: 0.3)"])
-        candle_leaps = {"candles, in leaps,": candles.in_leaps}
-        beside("backtesting.py", "backtesting_py", candles, candle_file, candle_leaps, [" (to reach: 20)"])
-        beside("vectorbt", "vectorbt_py", candles, candle_file, candle_leaps, [" (to reach: 1)"])
+        rarely = Ours(CANDLES, SLOW_CROSS)
+        for market in (candles, rarely):
+            leaps = {"candles, {} over {}, in leaps,".format(*market.cross): market.in_leaps}
+            beside("backtesting.py", "backtesting_py", market, candle_file, leaps, [" (to reach: 20)"])
+            beside("vectorbt", "vectorbt_py", market, candle_file, leaps, [" (to reach: 1)"])
+        per_trade(candles, rarely)
         around(ticks, place)
         around(candles, place)
         grow("trades", ticks, ticks.arrays)

@@ -9,9 +9,9 @@ import backtesting
 import numpy as np
 import pandas as pd
 from backtesting.lib import crossover
-from trial import tell
+from trial import FAST, SLOW, tell
 
-FAST, SLOW, STOP, TARGET = 10, 30, 0.003, 0.0045
+STOP, TARGET = 0.003, 0.0045
 
 
 def sma(values: Any, period: int) -> Any:

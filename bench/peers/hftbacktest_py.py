@@ -21,9 +21,9 @@ from hftbacktest import (
 )
 from hftbacktest.types import event_dtype
 from numba import njit
-from trial import tell
+from trial import FAST, SLOW, tell
 
-FAST, SLOW, MINUTE_NS = 10, 30, 60_000_000_000
+MINUTE_NS = 60_000_000_000
 
 
 @njit

@@ -16,9 +16,9 @@ from nautilus_trader.model.identifiers import TradeId, Venue
 from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 from nautilus_trader.trading.strategy import Strategy
-from trial import tell
+from trial import FAST, SLOW, tell
 
-FAST, SLOW, STOP, TARGET = 10, 30, 0.003, 0.0045
+STOP, TARGET = 0.003, 0.0045
 INSTRUMENT = TestInstrumentProvider.ethusdt_perp_binance()  # the grid of the file: 0.01 and 0.001
 BARS = BarType.from_str(f"{INSTRUMENT.id}-1-MINUTE-LAST-INTERNAL")
 

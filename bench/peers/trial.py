@@ -1,12 +1,15 @@
 """What a peer's script does with its work: once to warm up, then as often as asked, told as one line of JSON.
 
-Runs where the peers are installed, so it knows nothing of this project.
+Runs where the peers are installed, so it knows nothing of this project. A script is told: the data, how many trials, and over
+how many candles the two averages go.
 """
 
 import json
 import sys
 from collections.abc import Callable
 from time import process_time
+
+FAST, SLOW = int(sys.argv[3]), int(sys.argv[4])
 
 
 def tell(make: Callable[[], Callable[[], int]], version: str) -> None:

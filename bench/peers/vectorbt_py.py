@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from trial import tell
+from trial import FAST, SLOW, tell
 
 warnings.simplefilter("ignore")
 import vectorbt as vbt  # noqa: E402 - it warns while it is imported
 
-FAST, SLOW, STOP, TARGET = 10, 30, 0.003, 0.0045
+STOP, TARGET = 0.003, 0.0045
 
 
 def main() -> None:
