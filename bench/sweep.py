@@ -28,7 +28,7 @@ from services.sweep.space import Choices, combinations
 
 MINUTE_MS = 60_000
 CALM = {"max_daily_drawdown_pct": "100", "max_consecutive_losses": "1000000"}
-SHORT, LONG = 500, 25_000
+SHORT, LONG = 500, 30_000
 """Candles of a run in which overhead would show, and of one of a second or more."""
 OVERHEAD_MS, SPEED_UP = 10.0, 1.7
 
