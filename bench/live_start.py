@@ -94,7 +94,7 @@ def main() -> int:
     if freqtrade is None:
         row(f"{what}; freqtrade is not installed)", f"{first:.2f} s")
     else:
-        compare(f"{what}; a third of importing freqtrade's bot)", first, freqtrade, "s", places=2)
+        compare(f"{what}; importing freqtrade's bot: 0.33)", first, freqtrade, "s", places=2)
     if nautilus is not None:
         compare(
             "lap run, mock: start to first tick, over importing NautilusTrader's live node",
