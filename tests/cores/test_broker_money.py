@@ -19,6 +19,15 @@ def test_slippage_is_half_to_one_and_a_half_of_the_setting_and_adverse(side: Sid
     assert price % Decimal("0.1") == 0
 
 
+@pytest.mark.parametrize(("side", "is_entry"), [(SHORT, True), (LONG, False)])
+def test_slippage_beyond_the_whole_price_sells_at_one_tick(side: Side, is_entry: bool) -> None:
+    bench = Bench(slip_bps=30_000.0)
+    bench.enter(side)
+    bench.close(StopReason.DURATION)
+    sold = next(fill for fill in bench.fills if fill.is_entry is is_entry)
+    assert sold.price == Decimal("0.1")
+
+
 @pytest.mark.parametrize(("side", "price"), [(LONG, "101"), (SHORT, "100")])
 def test_a_price_between_two_ticks_is_rounded_against_us(side: Side, price: str) -> None:
     bench = Bench(info=stream(tick="1"))

@@ -62,6 +62,11 @@ def test_slippage_is_adverse_in_both_directions(direction: int, price: str) -> N
     assert slipped(D(100), D(100), D("1.5"), direction, D("0.1")) == D(price)
 
 
+@pytest.mark.parametrize(("slip_bps", "price"), [("6660", "0.1"), ("6667", "0.1"), ("20000", "0.1"), ("6650", "0.2")])
+def test_a_sale_brings_at_least_one_tick_however_large_the_slippage(slip_bps: str, price: str) -> None:
+    assert slipped(D(100), D(slip_bps), D("1.5"), -1, D("0.1")) == D(price)
+
+
 def test_without_slippage_a_price_on_the_grid_stays() -> None:
     assert slipped(D("100.1"), D(0), D("1.5"), 1, D("0.1")) == D("100.1")
 
