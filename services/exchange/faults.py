@@ -189,7 +189,7 @@ def parse_faults(specs: Iterable[str]) -> Faults:
         FaultError: A spec is not understood; the text says which, and what would be.
     """
     parts = (part.strip() for spec in specs for part in spec.split(","))
-    return Faults(tuple(_parse(part) for part in parts if part))
+    return Faults(tuple(_parse(part) for part in parts))
 
 
 def describe() -> str:
@@ -202,6 +202,8 @@ def describe() -> str:
 
 
 def _parse(spec: str) -> Fault:
+    if not spec:
+        raise FaultError("a fault is empty: name one, such as mute@20s+10s; --fault help lists them")
     head, at, window = spec.partition("@")
     name, equals, value = head.partition("=")
     kind = KINDS.get(name)

@@ -154,6 +154,7 @@ def rows(path: Path) -> list[list[str]]:
     ("words", "says"),
     [
         (["--fault", "mutes@20s"], "mute"),
+        (["--fault", ""], "a fault is empty"),
         (["--data", "nowhere.csv"], "nowhere.csv"),
         (["--speed", "0"], "speed"),
     ],

@@ -50,12 +50,14 @@ def test_a_spec_is_a_name_a_value_and_a_time(spec: str, expected: Fault) -> None
 
 
 def test_specs_may_be_repeated_or_separated_by_commas() -> None:
-    assert parse_faults(["mute@1, gap=3", "ack"]) == parse_faults(["mute@1", "gap=3", "", "ack"])
+    assert parse_faults(["mute@1, gap=3", "ack"]) == parse_faults(["mute@1", "gap=3", "ack"])
 
 
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
+        ("", "a fault is empty: name one, such as mute@20s+10s; --fault help lists them"),
+        ("mute, ", "a fault is empty: name one, such as mute@20s+10s; --fault help lists them"),
         ("moot", "unknown fault 'moot': the nearest known one is 'mute'"),
         ("half-open@3", "unknown fault 'half-open': the nearest known one is 'half_open'"),
         ("mute=3", "fault 'mute=3' takes no value"),
@@ -116,7 +118,7 @@ def _frames(*specs: str, count: int = 6) -> list[str | bytes]:
 @pytest.mark.parametrize(
     ("spec", "frames"),
     [
-        ("", ["1", "2", "3", "4", "5", "6"]),
+        ("ack", ["1", "2", "3", "4", "5", "6"]),
         ("mute", []),
         ("mute@2", ["1", "2", "3", "4", "5", "6"]),
         ("gap=3", ["1", "2", "4", "5"]),
