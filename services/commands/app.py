@@ -4,11 +4,11 @@ import json
 import os
 import sys
 import webbrowser
-from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -165,10 +165,8 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Validate settings and surroundings; exit code 0 or 2."""
-    from services.commands.check import run_checks
+    from services.commands.check import run_checks, strategy_fault
     from services.settings import SettingsError, resolve
-    from services.strategy.interface import StrategyError
-    from services.strategy.loading import load_strategy
 
     cwd = Path.cwd()
     try:
@@ -181,15 +179,9 @@ def check(
         session = _running_session()
         return session.run_id if session else ""
 
-    def strategy_fault(settings: Mapping[str, Any]) -> str:
-        try:
-            load_strategy(settings["strategy"], settings["strategy_params"] or {}, cwd)
-        except StrategyError as error:
-            return str(error)
-        return ""
-
     with busy("asking the source" if online else "checking", quiet=quiet):
-        rows = run_checks(resolved, cwd, online, running=running, load_strategy=strategy_fault)
+        fault = partial(strategy_fault, cwd=cwd)
+        rows = run_checks(resolved, cwd, online, running=running, load_strategy=fault)
     width = max(len(row.name) for row in rows)
     for row in rows:
         mark = "ok" if row.ok else "NO"

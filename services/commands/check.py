@@ -4,7 +4,11 @@ Looks, and leaves nothing behind: no lock is taken, no directory made. Each row 
 what to do.
 """
 
+import contextlib
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +17,7 @@ from typing import Any
 
 from services.commands.check_online import check_source
 from services.settings import Resolved, describe
+from services.supervision.keeper import FIRST_BEAT_MS
 from services.waiting import is_there
 
 LEAST_FREE_MB = 200
@@ -63,6 +68,34 @@ def run_checks(
             CheckRow(found.name, found.value, "", found.ok, found.advice) for found in check_source(resolved.values)
         ]
     return rows
+
+
+def strategy_fault(settings: Mapping[str, Any], cwd: Path, within_ms: int = FIRST_BEAT_MS) -> str:
+    """Load the strategy in a process of its own; return what is wrong with it, empty when nothing is.
+
+    Args:
+        settings: They name it and its parameters.
+        cwd: The working directory.
+        within_ms: How long it may take: as long as a session waits for the process that loads it.
+    """
+    name = settings["strategy"]
+    try:
+        child = subprocess.run(
+            [sys.executable, "-P", "-m", "services.strategy.loading"],
+            input=json.dumps([name, settings["strategy_params"] or {}]).encode(),
+            capture_output=True,
+            cwd=cwd,
+            timeout=within_ms / 1000,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return (
+            f"strategy {name} had not finished loading after {within_ms / 1000:g} s: its module may wait for something"
+        )
+    # The module may have printed something itself, or have ended the process.
+    with contextlib.suppress(IndexError, KeyError, TypeError, ValueError):
+        return str(json.loads(child.stdout.splitlines()[-1])["fault"])
+    return f"strategy {name} ended the process that loaded it (code {child.returncode})"
 
 
 def _nearest_directory(path: Path) -> Path:

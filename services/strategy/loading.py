@@ -2,9 +2,13 @@
 
 A plug-in is a package that is installed beside this one and names its strategies in the entry-point group
 `laptop_agents.strategies`.
+
+`python -P -m services.strategy.loading` tries it in a process of its own: name and parameters as JSON on stdin; the last
+line of stdout is JSON, with what is wrong with them as `fault`, an empty text when nothing is.
 """
 
 import importlib
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -138,3 +142,18 @@ def _import(place: str, name: str, directory: Path) -> object:
     if found is None:
         raise StrategyError(f"module {module_name} has no class {class_name}")
     return found
+
+
+def main() -> None:
+    """Try the strategy that stdin names, with the working directory as its own."""
+    name, params = json.loads(sys.stdin.buffer.read())
+    fault = ""
+    try:
+        load_strategy(name, params, Path.cwd())
+    except StrategyError as error:
+        fault = str(error)
+    sys.stdout.write(f"{json.dumps({'fault': fault})}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import psutil
 import pytest
 
-from services.commands.check import CheckRow, run_checks
+from services.commands.check import CheckRow, run_checks, strategy_fault
 from services.settings import resolve
 
 
@@ -59,3 +60,36 @@ def test_a_strategy_that_does_not_load_is_told(tmp_path: Path) -> None:
 def test_names_that_no_file_can_have_are_no_reason_to_fall_over(tmp_path: Path) -> None:
     too_long = "x" * 300
     assert rows(tmp_path, kill_file=too_long, state_dir=too_long)["kill file is absent"].ok
+
+
+GOOD = """
+from services.strategy.built_in.sma_cross import SmaCross
+print("imported")
+class Good(SmaCross):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("strategy", "module", "fault"),
+    [
+        ("sma_cross", "", ""),
+        ("good:Good", GOOD, ""),
+        ("sma_crosss", "", "no strategy is called 'sma_crosss'"),
+        ("asks:Asks", "input()", "strategy asks:Asks can not be imported: EOFError"),
+        ("leaves:Leaves", "import os; print(1, flush=True); os._exit(0)", "ended the process that loaded it (code 0)"),
+    ],
+)
+def test_a_strategy_is_loaded_in_a_process_of_its_own(tmp_path: Path, strategy: str, module: str, fault: str) -> None:
+    (tmp_path / f"{strategy.partition(':')[0]}.py").write_text(module)
+    found = strategy_fault({"strategy": strategy, "strategy_params": {}}, tmp_path)
+    assert fault in found
+    assert bool(fault) == bool(found)
+
+
+@pytest.mark.parametrize("module", ["while True: pass", "import threading; threading.Event().wait()"])
+def test_a_strategy_that_never_finishes_loading_is_told_and_leaves_no_process(tmp_path: Path, module: str) -> None:
+    (tmp_path / "hangs.py").write_text(module)
+    found = strategy_fault({"strategy": "hangs:Hangs", "strategy_params": {}}, tmp_path, within_ms=1_000)
+    assert found == "strategy hangs:Hangs had not finished loading after 1 s: its module may wait for something"
+    assert psutil.Process().children() == []
