@@ -10,7 +10,9 @@ line of stdout is JSON, with what is wrong with them as `fault`, an empty text w
 import importlib
 import json
 import sys
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 PLUGINS: Final = "laptop_agents.strategies"
+SLOW_SEC: Final = 10.0
+"""After so long whoever waits for an import is told what for."""
 _HERE: Final = "services.strategy.built_in"
 BUILT_IN: Final[Mapping[str, str]] = {
     "sma_cross": f"{_HERE}.sma_cross:SmaCross",
@@ -133,7 +137,8 @@ def _import(place: str, name: str, directory: Path) -> object:
     module_name, _, class_name = place.partition(":")
     if str(directory) not in sys.path:
         sys.path.append(str(directory))
-    imported = attempt(lambda: importlib.import_module(module_name))
+    with nullcontext() if module_name in sys.modules else _told_when_slow(name):
+        imported = attempt(lambda: importlib.import_module(module_name))
     if imported.fault is not None:
         raise StrategyError(f"strategy {name} can not be imported: {imported.fault.detail}")
     found: object = imported.result
@@ -142,6 +147,18 @@ def _import(place: str, name: str, directory: Path) -> object:
     if found is None:
         raise StrategyError(f"module {module_name} has no class {class_name}")
     return found
+
+
+@contextmanager
+def _told_when_slow(name: str) -> Iterator[None]:
+    words = f"the module of strategy {name} has been loading for {SLOW_SEC:g} s; does it wait for something?\n"
+    slow = threading.Timer(SLOW_SEC, sys.stderr.write, [words])
+    slow.daemon = True
+    slow.start()
+    try:
+        yield
+    finally:
+        slow.cancel()
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Strategies by name: of the working directory, of plug-ins; what can not be loaded is told in a sentence."""
 
+import builtins
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.commands.strategies import NewStrategyError, new_strategy, strategy_lines
+from services.strategy import loading
 from services.strategy.interface import StrategyError
 from services.strategy.loading import load_strategy
 
@@ -109,3 +111,20 @@ def test_indicators_are_not_imported_by_a_strategy_that_has_none() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_whoever_waits_for_an_import_is_told_what_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: list[str] = []
+
+    def is_told() -> bool:
+        told.append(capsys.readouterr().err)
+        return "slow:Slow" in told[-1]
+
+    monkeypatch.setattr(loading, "SLOW_SEC", 0.01)
+    monkeypatch.setattr(builtins, "is_told", is_told, raising=False)
+    (tmp_path / "slow.py").write_text("from services.waiting import wait_until\nassert wait_until(is_told, 10_000)\n")
+    with pytest.raises(StrategyError, match="has no class Slow"):
+        load_strategy("slow:Slow", {}, tmp_path)
+    assert "".join(told).count("\n") == 1
