@@ -18,11 +18,14 @@ from services.replay.script import ReplayError, Script
 from services.replay.stage import Stage
 from services.replay.staging import set_stage
 from services.report.build import CONFIG, REPORT_FILES, build_report
+from services.session.locks import FileLock
 from services.waiting import read_json, write_atomic
 
 COMMIT_EVERY = 2_000
 """Things said between two commits of the replay's own journal: it can be made again, so it need not be safe."""
 PROGRESS_EVERY = 10_000
+LOCK = "replay.lock"
+"""Beside what is written: held by the one that writes."""
 
 Progress = Callable[[int], None]
 """Is told the event time reached, in ms."""
@@ -56,13 +59,23 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
         check: compare with the recorded session.
 
     Raises:
-        ReplayError: the script can not be played, or `out` holds what no replay wrote.
+        ReplayError: the script can not be played, `out` holds what no replay wrote, or another one is writing there.
         OSError: `out` can not be written.
     """
     if check and script.run_dir is None:
         raise ReplayError("there is nothing to compare data files with: --check wants a recorded run")
     _refuse_to_overwrite(out)
     out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / LOCK)
+    if not lock.try_acquire():
+        raise ReplayError(f"another replay is writing into {out}; wait for its end, or name another place with --out")
+    try:
+        return _replay(script, out, cwd, progress, check=check)
+    finally:
+        lock.release()
+
+
+def _replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: bool) -> Outcome:
     for name in (JOURNAL_FILE, f"{JOURNAL_FILE}-wal", f"{JOURNAL_FILE}-shm"):
         (out / name).unlink(missing_ok=True)
     _write_config(script, out, wall_ms())

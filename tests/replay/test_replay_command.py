@@ -10,14 +10,25 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from processes import FACTOR, LAP, Desk, environment
+from processes import FACTOR, LAP, Desk, environment, eventually
 from replay_builders import HEADS, candle_rows, recorded_run, rows_of, swings, write_csv
 
 from services.commands.replaying import replay_command
 from services.feed.facts import RawQuote, RawTrade
 from services.replay.seal_file import seal_run
 
-REPORT = {"config.json", "end.json", "journal.db", "summary.html", "summary.json", "trades.csv"}
+REPORT = {"config.json", "end.json", "journal.db", "replay.lock", "summary.html", "summary.json", "trades.csv"}
+WAITS = """
+from pathlib import Path
+from services.strategy.built_in.sma_cross import SmaCross
+from services.waiting import wait_until
+
+
+class Waits(SmaCross):
+    def __init__(self, params):
+        super().__init__(params)
+        assert wait_until(Path("go").exists, 60_000)
+"""
 LIVELY = tuple(
     word
     for setting in ("strategy_params=fast=2,slow=5", "max_consecutive_losses=99", "max_daily_drawdown_pct=90")
@@ -293,3 +304,26 @@ def test_a_changed_recording_is_found_and_named(tmp_path: Path, capsys: pytest.C
     events.write_bytes(events.read_bytes().replace(b",2.0,", b",3.0,", 1))
     code, said = played(tmp_path, str(run), capsys)
     assert (code, "events.jsonl is not the one that was recorded: lines 1 to 1000 differ" in said) == (1, True)
+
+
+@pytest.mark.parametrize("place", [(), ("--out", "out")], ids=["beside the run", "a place that is named"])
+def test_two_replays_at_once_into_one_place_are_one_too_many(desk: Desk, place: tuple[str, ...]) -> None:
+    run = recorded_run(desk.directory / "runs" / "mine")
+    out = desk.directory / "out" if place else run / "replay"
+    (desk.directory / "waits.py").write_text(WAITS)
+    first = desk.start(LAP, "replay", "mine", *place, "--set", "strategy=waits:Waits")
+    eventually((out / "config.json").exists, 20, "the first one has begun")
+    second = desk.lap("replay", "mine", *place)
+    assert (second.returncode, second.stdout) == (2, "")
+    assert second.stderr.startswith(
+        f"another replay is writing into {out.relative_to(desk.directory) if place else out};"
+    )
+    assert second.stderr.count("\n") == 1
+    (desk.directory / "go").touch()
+    assert first.wait(30) == 0
+    assert json.loads((out / "config.json").read_bytes())["settings"]["strategy"] == "waits:Waits"
+    assert (
+        json.loads((out / "summary.json").read_bytes())["trades"]
+        == len((out / "trades.csv").read_text().splitlines()) - 1
+    )
+    assert desk.lap("replay", "mine", *place, "--check").returncode == 0
