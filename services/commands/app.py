@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import webbrowser
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from importlib.metadata import version
@@ -35,6 +36,10 @@ class Sampling(StrEnum):
     TPE = "tpe"
 
 
+_Where = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="state_dir=DIR", help="Where the session keeps its state, as 'lap run' was told."),
+]
 _QUIET = "No sign of progress; there is none either when stderr is no terminal."
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
@@ -78,12 +83,13 @@ def kill(
         float, typer.Option(min=0, max=86_400, help="Seconds to wait until every process is gone.")
     ] = 30.0,
     force: Annotated[bool, typer.Option("--force", help="Kill what is left after the time-out.")] = False,
+    where: _Where = None,
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Stop the running session and wait until every process of it is gone."""
     from services.commands.killing import kill_session
 
-    session = _running_session()
+    session = _running_session(_state_dir(where))
     if session is None:
         typer.echo("no session is running here", err=True)
         raise typer.Exit(NO_SESSION)
@@ -104,11 +110,12 @@ def kill(
 @app.command()
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    where: _Where = None,
 ) -> None:
     """Look at the running session once; exit code 3 when there is none."""
     from services.commands.glance import glance, lines
 
-    session = _running_session()
+    session = _running_session(_state_dir(where))
     if session is None:
         typer.echo(json.dumps({"running": False}) if as_json else "no session is running here")
         raise typer.Exit(NO_SESSION)
@@ -117,12 +124,12 @@ def status(
 
 
 @app.command()
-def top() -> None:
+def top(where: _Where = None) -> None:
     """Watch the running session live; exit code 3 when there is none."""
     from services.commands.top import top_command
     from services.session.opening import is_running
 
-    session = _running_session()
+    session = _running_session(_state_dir(where))
     if session is None:
         typer.echo("no session is running here")
         raise typer.Exit(NO_SESSION)
@@ -133,11 +140,12 @@ def top() -> None:
 def dashboard(
     port: Annotated[int, typer.Option(min=0, max=65535, help="On the loopback interface; 0: a free one.")] = 0,
     open_page: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    where: _Where = None,
 ) -> None:
     """Watch the running session in a browser, on the loopback interface; exit code 3 when there is none."""
     from services.session.opening import is_running
 
-    session = _running_session()
+    session = _running_session(_state_dir(where))
     if session is None:
         typer.echo("no session is running here")
         raise typer.Exit(NO_SESSION)
@@ -162,21 +170,25 @@ def dashboard(
 @app.command()
 def check(
     online: Annotated[bool, typer.Option("--online", help="Also ask whether the source answers.")] = False,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any setting, as for 'lap run'; may be repeated."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Validate settings and surroundings; exit code 0 or 2."""
     from services.commands.check import run_checks, strategy_fault
     from services.settings import SettingsError, resolve
 
-    cwd = Path.cwd()
+    cwd, options = Path.cwd(), _options(setting)
     try:
-        resolved = resolve({}, cwd, os.environ)
+        resolved = resolve(options, cwd, os.environ)
     except SettingsError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
 
     def running() -> str:
-        session = _running_session()
+        session = _running_session(options)
         return session.run_id if session else ""
 
     with busy("asking the source" if online else "checking", quiet=quiet):
@@ -194,12 +206,13 @@ def check(
 def report(
     run: Annotated[str, typer.Argument(help="A run's name or directory; the newest without it.")] = "latest",
     open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    where: _Where = None,
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Make a run's summary.html, summary.json and trades.csv (again) from its journal, a crashed run's too."""
     from services.report.build import build_report
 
-    run_dir = _run_dir(run)
+    run_dir = _run_dir(run, _state_dir(where))
     try:
         with busy(f"making the report of {run_dir.name}", quiet=quiet):
             page = build_report(run_dir)
@@ -288,11 +301,12 @@ def logs(
     service: Annotated[str, typer.Option(help="Only this service's.")] = "",
     level: Annotated[str, typer.Option(help="Only what matters at least so much, such as WARNING.")] = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as they grow, until Ctrl-C.")] = False,
+    where: _Where = None,
 ) -> None:
     """Show the logs of all processes as one: of the running session, or of the last one."""
     from services.commands.reading import logs_command
 
-    session = read_session(locate.state_dir(Path.cwd(), os.environ))
+    session = read_session(locate.state_dir(Path.cwd(), os.environ, _state_dir(where)))
     named = locate.environment(Path.cwd(), os.environ).get("LAP_LOG_DIR") or "logs"
     log_dir = session.log_dir if session else Path.cwd() / named
     raise typer.Exit(logs_command(log_dir, session, service, level, follow=follow))
@@ -320,18 +334,32 @@ def new_strategy(name: Annotated[str, typer.Argument(help="A Python name in lowe
     typer.echo("\n".join(path.name for path in made))
 
 
-def _running_session() -> Session | None:
+def _options(words: Sequence[str] | None, only: str = "") -> dict[str, str]:
+    """Return the settings of `--set NAME=VALUE`; exit with 2 and one sentence on other words, or names but `only`."""
+    pairs = [word.partition("=") for word in words or ()]
+    for name, equals, value in pairs:
+        if not equals or (only and name.strip() != only):
+            typer.echo(f"--set takes {only or 'NAME'}=VALUE here, was {name + equals + value!r}", err=True)
+            raise typer.Exit(2)
+    return {name.strip(): value for name, _, value in pairs}
+
+
+def _state_dir(words: Sequence[str] | None) -> dict[str, str]:
+    return _options(words, only="state_dir")
+
+
+def _running_session(options: Mapping[str, str]) -> Session | None:
     from services.session.opening import is_running
 
-    session = read_session(locate.state_dir(Path.cwd(), os.environ))
+    session = read_session(locate.state_dir(Path.cwd(), os.environ, options))
     return session if session is not None and is_running(session) else None
 
 
-def _run_dir(run: str) -> Path:
+def _run_dir(run: str, options: Mapping[str, str]) -> Path:
     """Return a run's directory by its path or name; exit with 2 and one sentence when there is none."""
     from services.session.runs import find_run
 
-    found = find_run(run)
+    found = find_run(run, options)
     if found is None:
         sys.stderr.write(f"there is no run {run!r} here\n")
         raise typer.Exit(2)

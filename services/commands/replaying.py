@@ -1,7 +1,7 @@
 """`lap replay`: from words on the command line to a replay with a progress bar, and an exit code."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import typer
@@ -20,7 +20,7 @@ def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], 
     """Replay what the command line names; return the exit code: 0, 1 (it differs), 2 (it can not be done)."""
     try:
         overrides = dict(pair_of(word) for word in words)
-        paths = paths_of(what)
+        paths = paths_of(what, overrides)
         if check and (changed := _changed(paths)):
             typer.echo(changed, err=True)
             return DIFFERENT
@@ -59,9 +59,9 @@ def pair_of(word: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def paths_of(what: Sequence[str]) -> list[Path]:
-    """Return the run or the files that the command line names."""
-    if len(what) == 1 and (run := find_run(what[0])) is not None:
+def paths_of(what: Sequence[str], options: Mapping[str, str]) -> list[Path]:
+    """Return the run or the files that the command line names, with settings as options."""
+    if len(what) == 1 and (run := find_run(what[0], options)) is not None:
         return [run]
     return [Path(word) for word in what]
 

@@ -1,6 +1,7 @@
 """Finding a run by its name, or by the path of its directory."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from services.session import locate
@@ -8,10 +9,15 @@ from services.session.state import read_session
 from services.waiting import is_there
 
 
-def find_run(run: str) -> Path | None:
-    """Return a run's directory, None when there is none of that name or path. `latest` is the newest."""
+def find_run(run: str, options: Mapping[str, str]) -> Path | None:
+    """Return a run's directory, None when there is none of that name or path. `latest` is the newest.
+
+    Args:
+        run: The name or path.
+        options: Settings given on the command line, by name; `state_dir` says which session's runs are meant.
+    """
     cwd = Path.cwd()
-    session = read_session(locate.state_dir(cwd, os.environ))
+    session = read_session(locate.state_dir(cwd, os.environ, options))
     named = locate.environment(cwd, os.environ).get("LAP_RUNS_DIR")
     runs = cwd / named if named else session.path("runs_dir") if session else cwd / "runs"
     for candidate in (runs / run, Path(run)):

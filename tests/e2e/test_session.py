@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from processes import Desk, Program, eventually
+from processes import LAP, Desk, Program, eventually
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -210,3 +210,28 @@ def test_help_and_version_are_there(desk: Desk) -> None:
         shown = desk.lap(*words)
         assert shown.returncode == 0, words
         assert "sage" in shown.stdout
+
+
+def test_a_session_whose_state_is_elsewhere_is_found_by_commands_that_are_told_where(desk: Desk) -> None:
+    where = ("--set", "state_dir=there")
+    program = desk.session(*where, "--set", "runs_dir=kept")
+    desk.wait_running()
+    run_id = desk.json("there", "session.json")["run_id"]
+    for words in (("status", "--json"), ("top",), ("logs", "--service", "monitor")):
+        looked = desk.lap(*words, *where)
+        assert (looked.returncode, run_id in looked.stdout) == (0, True), looked
+    checked = desk.lap("check", *where, "--set", "stop_bps=25")
+    assert (checked.returncode, f"NO  no session is running   {run_id}" in checked.stdout) == (2, True), checked
+    dashboard = desk.start(LAP, "dashboard", *where, PYTHONUNBUFFERED="1")
+    eventually(lambda: "token=" in dashboard.output(), 20, "the dashboard's address")
+    for command in ("status", "top", "dashboard", "kill"):
+        assert desk.lap(command).returncode == 3, "nothing runs in .lap"
+    wrong = desk.lap("kill", "--set", "stop_bps=25")
+    assert (wrong.returncode, wrong.stderr) == (2, "--set takes state_dir=VALUE here, was 'stop_bps=25'\n")
+    killed = desk.lap("kill", *where)
+    assert (killed.returncode, program.wait(10), dashboard.wait(20)) == (0, 0, 0), killed
+    page = desk.directory / "kept" / run_id / "summary.html"
+    page.unlink()
+    assert desk.lap("report", *where).stdout.strip() == str(page)
+    assert desk.lap("replay", "latest", "--check", *where).returncode == 0
+    assert desk.lap("report").returncode == 2
