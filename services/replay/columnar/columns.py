@@ -112,6 +112,11 @@ class Columns:
     fundings: tuple[Funding, ...] = ()
 
     @property
+    def tables(self) -> tuple[Table, ...]:
+        """Those that hold columns: all events but the fundings."""
+        return self.quotes, self.trades, self.candles
+
+    @property
     def count(self) -> int:
         """How many events there are, which is the last one's number."""
         return self.quotes.seq.size + self.trades.seq.size + self.candles.seq.size + len(self.fundings)
@@ -119,13 +124,11 @@ class Columns:
     @property
     def last_ts_ms(self) -> int:
         """Event time of the end, 0 without an event."""
-        tables = (self.quotes.ts_ms, self.trades.ts_ms, self.candles.ts_ms)
-        return max((int(times[-1]) for times in tables if times.size), default=0)
+        return max((int(table.ts_ms[-1]) for table in self.tables if table.ts_ms.size), default=0)
 
     def event(self, seq: int) -> MarketEvent:
         """Return the event of a number, from 1 to `count`."""
-        tables: tuple[Table, ...] = (self.quotes, self.trades, self.candles)
-        for table in tables:
+        for table in self.tables:
             place = int(table.seq.searchsorted(seq))
             if place < table.seq.size and table.seq[place] == seq:
                 return table.event(place)
@@ -133,8 +136,7 @@ class Columns:
 
     def events(self) -> Iterator[MarketEvent]:
         """Return all events in order."""
-        tables: tuple[Table, ...] = (self.quotes, self.trades, self.candles)
-        streams: list[Iterable[MarketEvent]] = [map(table.event, range(table.seq.size)) for table in tables]
+        streams: list[Iterable[MarketEvent]] = [map(table.event, range(table.seq.size)) for table in self.tables]
         return merge(self.fundings, *streams, key=attrgetter("seq"))
 
 
