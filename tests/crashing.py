@@ -27,6 +27,7 @@ from tape import write_tape
 
 from bus.messages import Message
 from services.feed.recording_file import read_all
+from services.session.opening import is_free
 
 FILES = {"config.json", "journal.db", "seal.json", "summary.html", "summary.json", "trades.csv"}
 STARTING_BALANCE = 10_000
@@ -265,7 +266,7 @@ def own_ports() -> int:
     with _blocks_lock:
         while True:
             first = 10_000 + next(_blocks) % 1_200 * _BLOCK
-            if all(map(_is_free, range(first, first + _BLOCK - 1))) and _holds(first + _BLOCK - 1):
+            if all(map(is_free, range(first, first + _BLOCK - 1))) and _holds(first + _BLOCK - 1):
                 return first
 
 
@@ -277,15 +278,6 @@ def _holds(port: int) -> bool:
         holder.close()
         return False
     atexit.register(holder.close)
-    return True
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
     return True
 
 

@@ -256,7 +256,7 @@ def _new_run(runs: Path, started_ms: int) -> str:
 def _free_ports(first: int) -> list[int]:
     if first:
         wanted = list(range(first, first + len(PORTS)))
-        taken = [port for port in wanted if not _is_free(port)]
+        taken = [port for port in wanted if not is_free(port)]
         if taken:
             raise RefusedError(f"bus_port {first} needs ports {wanted[0]} to {wanted[-1]}, but {taken[0]} is taken")
         return wanted
@@ -264,11 +264,12 @@ def _free_ports(first: int) -> list[int]:
         # A block: sessions that start at the same instant then meet in none of their ports, or once in a lifetime.
         start = _LOW + secrets.randbelow((_HIGH - _LOW) // len(PORTS)) * len(PORTS)
         ports = list(range(start, start + len(PORTS)))
-        if all(map(_is_free, ports)):
+        if all(map(is_free, ports)):
             return ports
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether a port on the loopback interface could be taken now."""
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", port))
