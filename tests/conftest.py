@@ -1,11 +1,18 @@
 """Fixtures of all tests."""
 
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from processes import Desk, desk_in
 from provoking import is_proved
+
+
+def pytest_configure() -> None:
+    """Start sessions as a terminal does, even when the tests themselves run under nohup, which sessions heed."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
