@@ -368,12 +368,15 @@ class Model:
     # --- section 6: fills
 
     def slipped(self, order: Order, k: int, price: Decimal, sign: int) -> Decimal:
-        """Return a price after slippage, on the grid and at least one tick; `sign` is +1 for a buy."""
+        """Return a price after slippage, on the grid; of a tick or more one is left; `sign` is +1 for a buy."""
         factor = Decimal("0.5") + Decimal(self.draw(order.name, k)) / 2**64
         moved = price * (1 + sign * self.number("slip_bps") * factor / BPS)
-        return max(self.on_grid(moved, ROUND_CEILING if sign > 0 else ROUND_FLOOR), self.info.tick_size)
+        rounded = self.on_grid(moved, ROUND_CEILING if sign > 0 else ROUND_FLOOR)
+        return self.info.tick_size if rounded < self.info.tick_size <= price else rounded
 
     def size(self, signal: Signal, price: Decimal) -> Decimal:
+        if price <= 0:
+            return ZERO  # sold below a tick
         distance = price * decimal(signal.stop_bps) / BPS
         qty = self.result.balance * self.number("risk_pct") / 100 / distance
         qty = min(qty, self.result.balance * self.number("max_leverage") / price)

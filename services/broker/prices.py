@@ -69,7 +69,9 @@ def on_grid(price: Decimal, tick: Decimal) -> bool:
 
 @exactly
 def slipped(base: Decimal, slip_bps: Decimal, factor: Decimal, direction: int, tick: Decimal) -> Decimal:
-    """Return `base` worsened by slippage and rounded to the tick on the adverse side, at least one tick.
+    """Return `base` worsened by slippage and rounded to the tick on the adverse side.
+
+    However large the slippage, a price of at least a tick leaves one tick.
 
     Args:
         base: The price before slippage.
@@ -78,7 +80,8 @@ def slipped(base: Decimal, slip_bps: Decimal, factor: Decimal, direction: int, t
         direction: +1 for a buy (dearer), -1 for a sell (cheaper).
         tick: The grid.
     """
-    return max(round_toward(base * (ONE + direction * slip_bps * factor / BPS), tick, direction), tick)
+    price = round_toward(base * (ONE + direction * slip_bps * factor / BPS), tick, direction)
+    return price if price > 0 else min(tick, round_toward(base, tick, direction))
 
 
 @exactly

@@ -151,8 +151,12 @@ def _import(place: str, name: str, directory: Path) -> object:
 
 @contextmanager
 def _told_when_slow(name: str) -> Iterator[None]:
-    words = f"the module of strategy {name} has been loading for {SLOW_SEC:g} s; does it wait for something?\n"
-    slow = threading.Timer(SLOW_SEC, sys.stderr.write, [words])
+    def tell() -> None:
+        if sys.stderr is not None:  # a process may have been started without
+            text = f"the module of strategy {name} has been loading for {SLOW_SEC:g} s; does it wait for something?\n"
+            sys.stderr.write(text)
+
+    slow = threading.Timer(SLOW_SEC, tell)
     slow.daemon = True
     slow.start()
     try:
