@@ -109,6 +109,9 @@ def _prepare(wanted: Wanted) -> Prepared:
     paths = paths_of(wanted.what, overrides)
     script = read_script(paths, overrides, cwd)
     base = _base(script)
+    for name in names_of(space):
+        if name in script.fixed:
+            raise SweepError(f"{name} can not be swept: the run was recorded with it")
     check_space(space, base, partial(_refusal, cwd=cwd))
     bundle = bundle_of(paths, cwd)
     plan = Plan(

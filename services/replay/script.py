@@ -24,12 +24,15 @@ from services.replay.columnar.columns import Columns
 from services.replay.columnar.data_columns import columns_of_files
 from services.replay.columnar.recording_columns_file import read_columns
 from services.settings import SettingsError, resolve
+from services.settings.texts import shown
 from services.waiting import is_there, read_json
 
 SEED: Final = 0
 """For data files when no seed is set: a replay draws none, so that it comes out the same each time."""
 LATER: Final[Mapping[str, Any]] = {"max_strategy_errors": 20}
 """Settings that came later than a run which does not have them, as they then were."""
+SHAPING: Final = ("symbol", "interval", "half_spread_bps", "max_quote_age_sec", "tick_size", "lot_size", "min_qty")
+"""Settings that shape the stream: a recording holds what was made with them."""
 
 
 class ReplayError(Exception):
@@ -65,6 +68,11 @@ class Script:
     carried: Mapping[str, Any] | None = None
     run_dir: Path | None = None
     columns: Columns | None = None
+
+    @property
+    def fixed(self) -> Sequence[str]:
+        """The settings that can not be changed, for the events were recorded with them."""
+        return () if self.run_dir is None else _fixed(self.info)
 
 
 def read_script(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) -> Script:
@@ -105,7 +113,7 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
             snapshot, carried = journal.load() or {}, json.loads(journal.meta("carried") or "null")
     except (ValueError, KeyError, TypeError, ArithmeticError):
         raise ReplayError(f"{journal_path} is broken: a row in it does not read") from None
-    settings = _overridden({**LATER, **config["settings"]}, overrides, run_dir)
+    settings = _overridden({**LATER, **config["settings"]}, overrides, run_dir, _fixed(info))
     return Script(
         name=str(config.get("run_id") or run_dir.name),
         settings=settings,
@@ -139,8 +147,15 @@ def _recorded(messages: Iterator[StreamInfo | MarketEvent], run_dir: Path) -> It
         raise ReplayError(str(error)) from None
 
 
-def _overridden(settings: Mapping[str, Any], overrides: Mapping[str, str], run_dir: Path) -> dict[str, Any]:
-    """Return a run's settings with some of them changed, all checked as at a start.
+def _fixed(info: StreamInfo) -> Sequence[str]:
+    """Return the settings that a recording was made with; the spread around a candle's prices is made by the broker."""
+    return [name for name in SHAPING if info.mode == "tick" or name != "half_spread_bps"]
+
+
+def _overridden(
+    settings: Mapping[str, Any], overrides: Mapping[str, str], run_dir: Path, fixed: Sequence[str]
+) -> dict[str, Any]:
+    """Return a run's settings with some of them changed, none of the fixed ones, all checked as at a start.
 
     A setting that is younger than the run has its default.
     """
@@ -158,6 +173,9 @@ def _overridden(settings: Mapping[str, Any], overrides: Mapping[str, str], run_d
     if not overrides:
         return known
     resolved = resolve({**texts, **overrides}, run_dir, {})
+    for name in fixed:
+        if resolved.values[name] != known[name]:
+            raise ReplayError(f"{name} can not be changed: the run was recorded with {name} {shown(name, known[name])}")
     return {**resolved.values, "source": known["source"], "replay_file": known["replay_file"]}
 
 

@@ -13,7 +13,7 @@ from services.feed.config import FeedConfig
 from services.feed.core import FeedRules
 from services.feed.source import SourceError
 from services.replay.columnar.columns import columns_of
-from services.replay.script import ReplayError, Script, read_script, script_of_files
+from services.replay.script import SHAPING, ReplayError, Script, read_script, script_of_files
 from services.sweep.bundle_file import CODE, Bundle, program_digest
 from services.sweep.errors import SweepError
 from services.sweep.figures import measured
@@ -25,8 +25,6 @@ MOST_WHOLE = 4
 """Markets kept in memory: the data under so many different settings that shape the stream."""
 _MOST_PARTS = 2
 """Windows kept in memory: together as long as so many whole markets."""
-_SHAPING = ("symbol", "interval", "half_spread_bps", "max_quote_age_sec", "tick_size", "lot_size", "min_qty")
-"""Settings that shape the stream made of data files."""
 
 
 class Workshop:
@@ -83,7 +81,7 @@ class Workshop:
         return self._tape(settings, None)[1].span
 
     def _tape(self, settings: Mapping[str, Any], window: Window | None) -> tuple[Script, Tape]:
-        shape = () if self._is_run else tuple(settings[name] for name in _SHAPING)
+        shape = () if self._is_run else tuple(settings[name] for name in SHAPING)
         if shape not in self._wholes:
             made = self._whole(settings)
             while len(self._wholes) >= MOST_WHOLE:

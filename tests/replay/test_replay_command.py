@@ -15,6 +15,7 @@ from replay_builders import HEADS, candle_rows, recorded_run, rows_of, swings, w
 
 from services.commands.replaying import replay_command
 from services.feed.facts import RawQuote, RawTrade
+from services.replay.script import SHAPING
 from services.replay.seal_file import seal_run
 
 REPORT = {"config.json", "end.json", "journal.db", "replay.lock", "summary.html", "summary.json", "trades.csv"}
@@ -194,6 +195,15 @@ def test_bad_words_and_places_are_refused(refused: Refused) -> None:
     assert "fast must be at least 1, was 0" in refused("mine", words=("strategy_params=fast=0",))
     assert "file can not be written" in refused("mine", out="file")
     assert refused("yours") == "yours is not there"
+
+
+def test_what_shaped_a_recording_can_not_be_changed_but_named(refused: Refused) -> None:
+    recorded_run(refused.directory / "runs" / "mine")
+    words = ("symbol=ETHUSDT", "interval=5m", "half_spread_bps=9", "max_quote_age_sec=9", "tick_size=1", "lot_size=1")
+    said = [refused("mine", words=(word,)) for word in (*words, "min_qty=1")]
+    assert said[1] == "interval can not be changed: the run was recorded with interval 1m"
+    assert [sentence.partition(" can not be changed")[0] for sentence in said] == list(SHAPING)
+    assert replay_command(["mine"], Path("out"), ("symbol=btc-usdt", "interval=1m"), check=True, quiet=True) == 0
 
 
 def test_only_what_an_earlier_replay_wrote_is_written_over(refused: Refused) -> None:

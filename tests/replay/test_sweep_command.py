@@ -180,6 +180,7 @@ def test_the_page_needs_nothing_else_and_tells_how_many_were_tried(lap: Lap, tmp
             ["mine", "--grid", "stop_bps=20", "--walk-forward", "9,9"],
             "--walk-forward takes data files: a recorded run ",
         ),
+        (["mine", "--grid", "interval=1m,5m"], "interval can not be swept: the run was recorded with it\n"),
         (
             ["candles.csv", "--grid", "fast=3", "--scheduler", "tcp://x:1"],
             "--workers are of this machine's own cluster",
