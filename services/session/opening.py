@@ -140,9 +140,9 @@ def _join_or_make(launcher: Launcher, options: Mapping[str, str], cwd: Path, sta
         return Opening(_join(present, launcher, fingerprint))
     settings = _resolve(options, cwd)
     _refuse_kill_file(Path(cwd) / str(settings["values"]["kill_file"]))
+    _make_writable(Path(cwd) / str(settings["values"]["log_dir"]))
     found = _clear(state_dir, present)
     session = _make(launcher, settings, fingerprint, cwd)
-    session.log_dir.mkdir(parents=True, exist_ok=True)
     keep_reserve(state_dir)
     _start_run(session, settings)
     write_atomic(session_file(state_dir), session.to_json(), private=True)
@@ -195,6 +195,17 @@ def _resolve(options: Mapping[str, str], cwd: Path) -> dict[str, Any]:
 def _refuse_kill_file(kill_file: Path) -> None:
     if kill_file.exists():
         raise RefusedError(f"the kill file {kill_file} is there, so nothing starts; delete it to go on")
+
+
+def _make_writable(log_dir: Path) -> None:
+    """Make the log directory; every process would fail in one that is there and takes no file."""
+    probe = log_dir / f".probe.{os.getpid()}"
+    try:
+        log_dir.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise RefusedError(f"the log directory {log_dir} is not writable: {error.strerror}") from None
 
 
 def _clear(state_dir: Path, crashed: Session | None) -> str:

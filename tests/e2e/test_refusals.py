@@ -117,6 +117,15 @@ def test_a_directory_that_is_none_is_refused(desk: Desk) -> None:
     done = desk.lap("run", LAP_SOURCE="mock")
     assert done.returncode == 2
     assert "logs" in only_line(done.stderr)
+    assert not (desk.directory / "runs").exists(), "no run is left that never was"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a directory into which not even root can write")
+def test_a_log_directory_that_takes_no_file_is_refused(desk: Desk) -> None:
+    done = desk.lap("run", LAP_SOURCE="mock", LAP_LOG_DIR="/proc/self")
+    assert done.returncode == 2
+    assert only_line(done.stderr).startswith("the log directory /proc/self is not writable: ")
+    assert not (desk.directory / "runs").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
