@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from bus.messages import Fill
-from services.report.costs import slippage_bps
+from services.report.costs import slippages_bps
 from services.report.equity import drawdowns, equity_curve
 from services.report.equity_svg import thinned
 from services.report.histogram import histogram, thinned_bins
@@ -48,7 +48,7 @@ def chart_data(run: Run, figures: Mapping[str, Any]) -> dict[str, Any]:
         "r": _histogram([float(trade.r) for trade in facts.trades]),
         "holding": _histogram([(trade.exit_ts - trade.entry_ts) / 1000 for trade in facts.trades]),
         "latency": _histogram([float(order.latency_ms) for order in facts.orders]),
-        "slippage": _histogram([slippage_bps(fill) for fill in facts.fills]),
+        "slippage": _histogram(slippages_bps(facts.fills)),
     }
 
 

@@ -51,9 +51,11 @@ def slippage_of(fill: Fill) -> Decimal:
     return abs(fill.price - fill.base_price) * fill.qty
 
 
-def slippage_bps(fill: Fill) -> float:
-    """Slippage in 1/10,000 of the price before it."""
-    return float(abs(fill.price - fill.base_price) / fill.base_price * 10_000)
+def slippages_bps(fills: Sequence[Fill]) -> list[float]:
+    """Slippage of each execution in 1/10,000 of the price before it; of one whose bid was no price there is none."""
+    return [
+        float(abs(fill.price - fill.base_price) / fill.base_price * 10_000) for fill in fills if fill.base_price > 0
+    ]
 
 
 def fee_share_pct(trades: Sequence[TradeClosed]) -> float | str:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from bus.messages import StopReason
-from services.report.costs import Spread, costs_of, latencies, slippage_bps, spread_of
+from services.report.costs import Spread, costs_of, latencies, slippages_bps, spread_of
 from services.report.quality import quality_of
 from services.report.run import OpenPosition, Run
 from services.report.statistics import Statistics, measure
@@ -93,7 +93,7 @@ def summary(run: Run) -> dict[str, Any]:
         "funding": float(costs.funding),
         **figures,
         "latency_ms": _five(spread_of(latencies(facts.orders))),
-        "slippage_bps": _five(spread_of([slippage_bps(fill) for fill in facts.fills])),
+        "slippage_bps": _five(spread_of(slippages_bps(facts.fills))),
         "rejections": dict(facts.rejections),
         "cancelled_orders": facts.cancelled,
         "restarts": sum(end.restarts.values()),

@@ -6,7 +6,7 @@ import pytest
 from report_builders import START, closed, fill, position, run
 
 from services.report.chart_data import chart_data, merged
-from services.report.costs import Costs, Spread, costs_of, slippage_bps, spread_of
+from services.report.costs import Costs, Spread, costs_of, slippages_bps, spread_of
 from services.report.histogram import Histogram, histogram
 from services.report.summary import summary
 
@@ -21,8 +21,13 @@ def test_gross_less_slippage_fees_and_funding_is_net() -> None:
 
 
 def test_slippage_is_in_bps_of_the_price_before_it() -> None:
-    assert slippage_bps(fill(base="100", price="100.05")) == 5.0
-    assert slippage_bps(fill(base="100", price="99.95")) == 5.0
+    fills = [fill(base="100", price="100.05"), fill(base="100", price="99.95")]
+    assert slippages_bps(fills) == [5.0, 5.0]
+
+
+def test_an_execution_at_a_bid_of_nothing_has_no_slippage_in_bps() -> None:
+    """A grid above the market's price rounds a candle's bid down to zero."""
+    assert slippages_bps([fill(base="0", price="0.1"), fill(base="-9", price="0.1")]) == []
 
 
 @pytest.mark.parametrize(
