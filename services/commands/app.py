@@ -210,12 +210,15 @@ def report(
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Make a run's summary.html, summary.json and trades.csv (again) from its journal, a crashed run's too."""
-    from services.report.build import build_report
+    from services.report.build import LostJournalError, remake_report
 
     run_dir = _run_dir(run, _state_dir(where))
     try:
         with busy(f"making the report of {run_dir.name}", quiet=quiet):
-            page = build_report(run_dir)
+            page = remake_report(run_dir)
+    except LostJournalError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
     except OSError as error:
         typer.echo(f"the report can not be written: {error}", err=True)
         raise typer.Exit(1) from None

@@ -11,6 +11,7 @@ from services.report.page_html import page
 from services.report.run import End, JournalFacts, Run
 from services.report.summary import summary
 from services.report.trades_csv import trades_csv
+from services.report.words import many
 from services.waiting import read_json, write_atomic
 
 _ORDERLY = {"monitor", "replay"}
@@ -18,9 +19,38 @@ _ORDERLY = {"monitor", "replay"}
 JOURNAL = "journal.db"
 CONFIG = "config.json"
 END = "end.json"
-REPORT_FILES = ("trades.csv", "summary.json", "summary.html", END)
+TRADES = "trades.csv"
+REPORT_FILES = (TRADES, "summary.json", "summary.html", END)
 # Files that a running session writes: the newest tells when a crashed one was last alive.
 _SIGNS_OF_LIFE = (JOURNAL, f"{JOURNAL}-wal", "events.jsonl", CONFIG)
+
+
+class LostJournalError(Exception):
+    """A report made anew would know less than the one that is there; one line."""
+
+
+def remake_report(run_dir: Path) -> Path:
+    """Make the report of a run again; return the page.
+
+    Raises:
+        LostJournalError: The journal is damaged or gone, and the trades in `trades.csv` with it.
+        OSError: The directory is gone or can not be written.
+    """
+    run = read_run(run_dir)
+    if run.facts.problems and (lost := _lost(run, run_dir / TRADES)):
+        raise LostJournalError(
+            f"{run.facts.problems[0]} {TRADES} has {many(lost, 'trade')} more: the report is left as it is; "
+            f"move {TRADES} away to make it from what there is"
+        )
+    return write_report(run, run_dir)
+
+
+def _lost(run: Run, trades: Path) -> int:
+    """Return how many trades a report has that a journal has not."""
+    if not trades.is_file():
+        return 0
+    known = trades_csv(run.facts.trades).splitlines()
+    return len(set(trades.read_text("utf-8", "replace").splitlines()) - set(known))
 
 
 def build_report(run_dir: Path, end: Mapping[str, Any] | None = None) -> Path:
@@ -51,7 +81,7 @@ def write_report(run: Run, directory: Path) -> Path:
     """
     figures = summary(run)
     figures_json = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomic(directory / "trades.csv", trades_csv(run.facts.trades).encode())
+    write_atomic(directory / TRADES, trades_csv(run.facts.trades).encode())
     write_atomic(directory / "summary.json", f"{figures_json}\n".encode())
     write_atomic(directory / "summary.html", page(run, figures).encode())
     return directory / "summary.html"

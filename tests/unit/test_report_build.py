@@ -15,7 +15,7 @@ from bus.messages import SessionClosed, StopReason
 from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
 from services.broker.journal_sqlite import Journal
-from services.report.build import build_report, write_report
+from services.report.build import LostJournalError, build_report, remake_report, write_report
 from services.settings import resolve
 
 SETTINGS = {**resolve({"source": "mock"}, Path(), {}).values, "seed": 7}
@@ -108,6 +108,22 @@ def test_without_a_readable_journal_there_is_a_report_that_says_so(tmp_path: Pat
     assert len(found["notes"]) == 1
     assert "journal.db" in (directory / "summary.html").read_text()
     assert (directory / "trades.csv").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize("torn", [None, b"", b"nonsense" * 1000])
+def test_a_report_that_knows_more_than_its_journal_is_left_as_it_is(tmp_path: Path, torn: bytes | None) -> None:
+    directory = run_dir(tmp_path)
+    build_report(directory, END)
+    before = {path.name: path.read_bytes() for path in directory.iterdir() if path.name != "journal.db"}
+    (directory / "journal.db").unlink()
+    if torn is not None:
+        (directory / "journal.db").write_bytes(torn)
+    with pytest.raises(LostJournalError, match=r"trades\.csv has 1 trade more: the report is left as it is"):
+        remake_report(directory)
+    assert {name: (directory / name).read_bytes() for name in before} == before
+    (directory / "trades.csv").unlink()
+    assert remake_report(directory) == directory / "summary.html"
+    assert remake_report(directory) == directory / "summary.html", "nothing is lost by making it once more"
 
 
 def test_an_empty_directory_gives_a_report_too(tmp_path: Path) -> None:
