@@ -139,6 +139,7 @@ class FeedShell:
     def close(self, shutdown: Shutdown) -> bool:
         """End: hang up, close the recording. Everything published is in it already."""
         self._source.close()
+        self._tell_of_refusals()
         self._detail = f"stopped: {shutdown.reason.value}"
         self._send_status(monotonic_ms())
         self._recording.close()
@@ -199,6 +200,12 @@ class FeedShell:
             level = Level.INFO if is_begin else Level.WARNING
             self._mouth.tell(level, "data_gap", words(gap, core.interval_ms, is_begin=is_begin), incident=not is_begin)
 
+    def _tell_of_refusals(self) -> None:
+        """Tell what was refused since it was last told: there is no later."""
+        refused = self._report.rest(self._core.refused) if self._core is not None else None
+        if refused is not None:
+            self._mouth.tell(Level.WARNING, "data_refused", refused)
+
     def _refuse(self, name: str, detail: str) -> None:
         self._report.example(name, detail)
         if self._core is None:
@@ -219,6 +226,7 @@ class FeedShell:
             case FeedState.LOST:
                 self._mouth.tell(Level.CRITICAL, "feed_lost", change.detail, incident=True)
             case FeedState.ENDED:
+                self._tell_of_refusals()
                 self._mouth.tell(Level.INFO, "end_of_data", "the replay has come to its end")
 
     def _send_status(self, now_ms: int) -> None:

@@ -322,6 +322,18 @@ def test_what_is_published_is_in_the_recording_first(files: Path) -> None:
     assert shell.close(Shutdown(StopReason.KILL))
 
 
+def test_all_that_was_refused_is_told_before_a_replay_has_ended(tmp_path: Path) -> None:
+    rows = "".join(f"{3_600_000 if row % 1_500 == 0 else row},1,1,buy\n" for row in range(4_500))
+    (tmp_path / "late.csv").write_text(f"ts_ms,price,size,side\n{rows}")
+    feed = open_feed(tmp_path / "run", replay(tmp_path, "late.csv", interval="1s", replay_speed="max"))
+    feed.run_to(0)
+    told = [text for _, event, text in feed.mouth.told if event == "data_refused"]
+    assert feed.status.refused > 0
+    assert sum(int(word) for text in told for word in text.split() if word.isdigit()) == feed.status.refused
+    assert [event for _, event, _ in feed.mouth.told][-2:] == ["data_refused", "end_of_data"]
+    feed.kill()
+
+
 def test_the_feed_says_how_it_is_once_a_second_and_on_change(tmp_path: Path) -> None:
     feed = open_feed(tmp_path, mock())
     for elapsed in range(0, 5_001, 50):

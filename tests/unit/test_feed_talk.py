@@ -231,3 +231,6 @@ def test_refusals_are_told_now_and_then_with_an_example() -> None:
     assert report.due({"crossed": 3}, 9_999) is None
     assert report.due({"crossed": 3, "late": 1}, 10_000) == "refused from the source: 1 crossed, 1 late"
     assert report.due({"crossed": 3, "late": 1}, 99_000) is None
+    assert report.due({"crossed": 3, "late": 2}, 99_000) == "refused from the source: 1 late"
+    assert report.rest({"crossed": 3, "late": 2}) is None
+    assert report.rest({"crossed": 3, "late": 4}) == "refused from the source: 2 late", "without waiting"
