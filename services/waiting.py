@@ -36,14 +36,17 @@ def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
         private: readable by its owner alone (POSIX); else as the umask has it.
 
     Raises:
-        OSError: the disk is full, the directory is gone or not writable.
+        OSError: the disk is full, the directory is gone or not writable; it names the file.
     """
-    temp = _temp(path, data, private=private)
     try:
-        _replace(temp, path)
-    except OSError:
-        temp.unlink(missing_ok=True)
-        raise
+        temp = _temp(path, data, private=private)
+        try:
+            _replace(temp, path)
+        except OSError:
+            temp.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def write_first(path: Path, data: bytes) -> bool:

@@ -220,7 +220,7 @@ def report(
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
     except OSError as error:
-        typer.echo(f"the report can not be written: {error}", err=True)
+        typer.echo(f"{error.filename} can not be written: {error.strerror}", err=True)
         raise typer.Exit(1) from None
     typer.echo(str(page))
     if open_page:
@@ -331,7 +331,7 @@ def new_strategy(name: Annotated[str, typer.Argument(help="A Python name in lowe
 
     try:
         made = write(name, Path.cwd())
-    except (NewStrategyError, OSError) as error:
+    except NewStrategyError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     typer.echo("\n".join(path.name for path in made))

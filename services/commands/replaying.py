@@ -70,7 +70,10 @@ def _changed(paths: Sequence[Path]) -> str:
     """Return what of a run is not as it was sealed; looked at first, for a changed run may not even read."""
     if len(paths) != 1 or not replayable(paths[0]):
         return ""
-    return changed_since_sealed(paths[0] if paths[0].is_dir() else paths[0].parent)
+    try:
+        return changed_since_sealed(paths[0] if paths[0].is_dir() else paths[0].parent)
+    except OSError as error:
+        raise ReplayError(f"{error.filename} can not be read: {error.strerror}") from None
 
 
 def _default_out(script: Script) -> Path:

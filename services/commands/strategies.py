@@ -10,6 +10,7 @@ from typing import Final
 
 from services.strategy.loading import Listed, listed
 from services.strategy.params import Param
+from services.waiting import write_atomic
 
 _TEMPLATES: Final = (("strategy.txt", "{name}.py"), ("strategy_test.txt", "test_{name}.py"))
 
@@ -37,8 +38,7 @@ def new_strategy(name: str, directory: Path) -> list[Path]:
         directory: where they are written.
 
     Raises:
-        NewStrategyError: the name is none or taken, or one of the files is there already.
-        OSError: they can not be written.
+        NewStrategyError: the name is none or taken, or one of the files is there already or can not be written.
     """
     if not name.isidentifier() or name != name.lower() or keyword.iskeyword(name) or name.startswith(("_", "test_")):
         raise NewStrategyError(f"NAME must be a Python name in lower case, such as my_idea, was {name!r}")
@@ -49,9 +49,14 @@ def new_strategy(name: str, directory: Path) -> list[Path]:
     for _, path in made:
         if path.exists():
             raise NewStrategyError(f"{path.name} is there already")
-    for template, path in made:
-        text = files("services.commands").joinpath("templates", template).read_text(encoding="utf-8")
-        path.write_text(Template(text).substitute(words), encoding="utf-8")
+    try:
+        for template, path in made:
+            text = files("services.commands").joinpath("templates", template).read_text(encoding="utf-8")
+            write_atomic(path, Template(text).substitute(words).encode())
+    except OSError as error:
+        for _, path in made:
+            path.unlink(missing_ok=True)
+        raise NewStrategyError(f"{error.filename} can not be written: {error.strerror}") from None
     return [path for _, path in made]
 
 

@@ -273,6 +273,14 @@ def played(directory: Path, what: str, capsys: pytest.CaptureFixture[str]) -> tu
     return code, said.out + said.err
 
 
+def test_a_recording_that_can_not_be_read_is_told(refused: Refused) -> None:
+    run = recorded_run(refused.directory / "run")
+    seal_run(run)
+    (run / "events.jsonl").unlink()
+    (run / "events.jsonl").mkdir()
+    assert "events.jsonl can not be read: " in refused("run", check=True)
+
+
 def test_a_torn_last_line_is_no_event(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     events = recorded_run(tmp_path / "run") / "events.jsonl"
     whole = events.read_bytes()

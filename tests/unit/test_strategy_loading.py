@@ -103,6 +103,11 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["test_idea.py"]
 
 
+def test_a_directory_that_takes_no_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NewStrategyError, match=r"gone/idea\.py can not be written: No such file"):
+        new_strategy("idea", tmp_path / "gone")
+
+
 def test_indicators_are_not_imported_by_a_strategy_that_has_none() -> None:
     code = (
         "import sys, services.strategy.process\nfrom pathlib import Path\n"

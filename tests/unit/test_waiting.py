@@ -29,6 +29,19 @@ def test_a_replaced_file_is_never_half_there(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["view.json"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_a_file_that_can_not_be_written_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    code = (
+        "import resource, signal, sys\nfrom pathlib import Path\nfrom services.waiting import write_atomic\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "try:\n    write_atomic(Path(sys.argv[1]), b'1' * 11)\nexcept OSError as error:\n    print(error.filename)"
+    )
+    path = tmp_path / "view.json"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{path}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_of_many_first_writers_one_wins(tmp_path: Path) -> None:
     path = tmp_path / "stop.json"
     won: list[int] = []
