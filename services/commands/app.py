@@ -230,7 +230,12 @@ def report(
 @app.command()
 def replay(
     what: Annotated[list[str], typer.Argument(help="A run's name or directory, or data files that belong together.")],
-    out: Annotated[Path | None, typer.Option(help="Where the report goes; 'replay' beside the run without it.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the report goes; 'replay' in the run without it, for data files a directory below runs/."
+        ),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Compare trades.csv with the recorded one; 1 if it differs.")
     ] = False,
