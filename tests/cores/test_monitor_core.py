@@ -75,7 +75,11 @@ def test_a_session_without_end_has_no_countdown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "detail"), [("enough\n", "enough"), ("", "kill file"), ("   \n", "kill file"), ("ünï ✓", "ünï ✓")]
+    ("line", "detail"),
+    [
+        *(("enough\n", "enough"), ("", "kill file"), ("   \n", "kill file"), ("ünï ✓", "ünï ✓")),
+        *(("\x1b[31mred\x07\r\n", "[31mred"), ("\x00\x1b", "kill file")),
+    ],
 )
 def test_the_kill_files_first_line_is_the_reason_given(line: str, detail: str) -> None:
     assert MonitorCore(CONFIG, T0).kill_file_seen(line) == [Shutdown(StopReason.KILL, detail)]
