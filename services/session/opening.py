@@ -193,6 +193,8 @@ def _resolve(options: Mapping[str, str], cwd: Path) -> dict[str, Any]:
 
 
 def _refuse_kill_file(kill_file: Path) -> None:
+    if kill_file.is_dir() and any(kill_file.iterdir()):
+        raise RefusedError(f"kill_file must name a file, but {kill_file} is a directory with something in it")
     if kill_file.exists():
         raise RefusedError(f"the kill file {kill_file} is there, so nothing starts; delete it to go on")
 

@@ -73,6 +73,14 @@ def test_a_kill_file_refuses_the_start_and_says_how_to_clear_it(desk: Desk) -> N
     assert (desk.directory / "kill.txt").read_text() == "wait for me\n"
 
 
+def test_nobody_is_told_to_delete_a_directory_that_holds_something(desk: Desk) -> None:
+    (desk.directory / "logs").mkdir()
+    (desk.directory / "logs" / "mine.txt").touch()
+    done = desk.lap("run", LAP_SOURCE="mock", LAP_KILL_FILE="logs")
+    assert done.returncode == 2
+    assert only_line(done.stderr).startswith("kill_file must name a file, but ")
+
+
 def test_a_second_session_is_refused_and_the_first_goes_on(desk: Desk) -> None:
     first = desk.session()
     desk.wait_running()
