@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from bus.codec import encode_body
-from bus.messages import StopReason, StrategyFailed
+from bus.messages import SessionClosed, StopReason, StrategyFailed
 from services.broker.core import BrokerCore
 from services.broker.errors import JournalError
 from services.broker.finishing import JOURNAL_FILE
@@ -64,6 +64,8 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
     """
     if check and script.run_dir is None:
         raise ReplayError("there is nothing to compare data files with: --check wants a recorded run")
+    if check and not any(isinstance(fact, SessionClosed) for fact in script.facts):
+        raise ReplayError(f"{script.name} has no end to be compared with: it is still running, or was cut off")
     _refuse_to_overwrite(out)
     out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / LOCK)

@@ -240,6 +240,7 @@ def write(path: Path, statement: str) -> None:
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "no journal": (lambda run: (run / "journal.db").unlink(), "has no journal"),
     "a journal of nonsense": (lambda run: (run / "journal.db").write_bytes(b"x" * 5_000), "not a database"),
+    "no end": (lambda run: write(run / "journal.db", "DELETE FROM facts WHERE kind = 'session_closed'"), "has no end"),
     "a row of nonsense": (lambda run: write(run / "journal.db", "UPDATE facts SET detail = '{'"), "row in it does not"),
     "no settings": (lambda run: (run / "config.json").unlink(), "config.json is missing or broken"),
     "settings of nonsense": (lambda run: (run / "config.json").write_text("{"), "config.json is missing or broken"),
