@@ -63,7 +63,7 @@ def _file_layer(cwd: Path, given: str) -> Layer:
     table = _TomlFile(cwd / name, name)()
     for key in table:
         if key not in NAMES:
-            raise SettingsError(f"{_word(key)} in {name} is not a setting; did you mean {nearest(key, NAMES)}?")
+            raise SettingsError(f"{_word(key)} in {name} is not a setting; did you mean {_meant(key)}?")
     origins = dict.fromkeys(table, name)
     return Layer(table, origins, origins)
 
@@ -138,7 +138,7 @@ def options_layer(options: Mapping[str, str]) -> Layer:
     """
     for name in options:
         if name not in NAMES:
-            raise SettingsError(f"{_word(name)} is not a setting; did you mean {nearest(name, NAMES)}?")
+            raise SettingsError(f"{_word(name)} is not a setting; did you mean {_meant(name)}?")
     values = InitSettingsSource(Settings, dict(options))()
     origins = {name: f"--{name}" if name in OPTIONS else f"--set {name}" for name in values}
     return Layer(values, origins, origins)
@@ -147,6 +147,11 @@ def options_layer(options: Mapping[str, str]) -> Layer:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name most like `name`."""
     return difflib.get_close_matches(name, known, n=1, cutoff=0.0)[0]
+
+
+def _meant(name: str) -> str:
+    """The setting whose name is most like a word, which may be written as the environment has it."""
+    return nearest(name.lower().removeprefix(locate.PREFIX.lower()), NAMES)
 
 
 def _word(name: str) -> str:

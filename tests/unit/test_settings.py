@@ -303,6 +303,7 @@ def test_each_layer_wins_over_those_below_and_is_remembered(tmp_path: Path) -> N
         ({"seed": "x"}, "seed must be a whole number, got x (from --seed)"),
         ({"stop_bps": "0"}, "stop_bps must be greater than 0, got 0 (from --set stop_bps)"),
         ({"stopbps": "0"}, "stopbps is not a setting; did you mean stop_bps?"),
+        ({"STOP_BPS": "1"}, "STOP_BPS is not a setting; did you mean stop_bps?"),
     ],
 )
 def test_an_error_names_the_option_it_comes_from(tmp_path: Path, options: dict[str, str], line: str) -> None:
@@ -368,6 +369,7 @@ BAD_TOML = [
     ("tp_r = 1\nstop_bps", "lap.toml, line 2: Expected '=' after a key in a key/value pair"),
     ("tp_r = 1\nsymbol = '\xff'", "lap.toml, line 2: it is not UTF-8 text"),
     ("stopbps = 1", "stopbps in lap.toml is not a setting; did you mean stop_bps?"),
+    ("LAP_STOP_BPS = 1", "LAP_STOP_BPS in lap.toml is not a setting; did you mean stop_bps?"),
     ("[settings]\ntp_r = 1", "settings in lap.toml is not a setting; did you mean "),
     ("stop_bps = -3", "stop_bps must be greater than 0, got -3 (from lap.toml)"),
     ("stop_bps = true", "stop_bps must be a number, got true (from lap.toml)"),
