@@ -14,6 +14,12 @@ def describe(message: m.Message) -> _Line:
     return _LINES[type(message)](message)
 
 
+def happened_ms(message: m.Message) -> int | None:
+    """Return the event time of a broker's fact, in ms; None of one that bears none."""
+    ts_ms: int | None = message.exit_ts if isinstance(message, m.TradeClosed) else getattr(message, "ts_ms", None)
+    return ts_ms
+
+
 def _fill(fill: m.Fill) -> _Line:
     verb = "enters" if fill.is_entry else f"exits ({fill.exit_reason})"
     return "INFO", "fill", f"{fill.side.value} {plain(fill.qty)} {verb} at {plain(fill.price)}"

@@ -11,7 +11,7 @@ from services.alerts_file import alert
 from services.clock import boot_ms, iso, wall_ms
 from services.monitor.config import MonitorConfig
 from services.monitor.core import MonitorCore
-from services.monitor.events import FACTS, describe
+from services.monitor.events import FACTS, describe, happened_ms
 from services.monitor.feed_record import FeedRecord
 from services.monitor.status import heartbeat, status_line
 from services.monitor.system_log_file import SystemLog
@@ -96,7 +96,8 @@ class MonitorShell:
                 pass
             case _:
                 level, event, text = describe(message)
-                self._write(level, "broker", event, text)
+                market_ts = happened_ms(message) or self._core.market_ts or None
+                self._write(level, "broker", event, text, market_ts=market_ts)
 
     def _obey(self, said: list[m.Message]) -> None:
         if self._closing_since_ms is not None:

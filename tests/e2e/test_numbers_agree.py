@@ -170,7 +170,8 @@ def test_the_last_heartbeat_and_the_json(session: Session) -> None:
 
 
 def test_the_log_and_the_json(session: Session) -> None:
-    assert len(session.desk.events("trade_closed")) == session.summary["trades"]
+    closed = session.desk.events("trade_closed")
+    assert [event["market_ts"] for event in closed] == [int(row["exit_ts"]) for row in session.rows]
     assert len(session.desk.events("order_rejected")) == sum(session.summary["rejections"].values())
 
 
