@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 PLUGINS: Final = "laptop_agents.strategies"
+MOST_WARMUP: Final = 1_000_000
+"""Candles that a strategy may ask for at most: two years of minutes, for which there is memory."""
 SLOW_SEC: Final = 10.0
 """After so long whoever waits for an import is told what for."""
 _HERE: Final = "services.strategy.built_in"
@@ -71,6 +73,8 @@ def load_strategy(name: str, params: Mapping[str, Any], directory: Path) -> Stra
         )
     if type(strategy.warmup) is not int or strategy.warmup < 0:
         raise StrategyError(f"warmup of strategy {name} must be a whole number of candles, was {strategy.warmup!r}")
+    if strategy.warmup > MOST_WARMUP:
+        raise StrategyError(f"warmup of strategy {name} must be at most {MOST_WARMUP} candles, was {strategy.warmup}")
     return strategy
 
 

@@ -61,6 +61,7 @@ def test_a_plug_in_is_named_by_its_entry_point(installed: Path) -> None:
         ("Yours = 5", "has no class Mine"),
         ("@@class Mine(Strategy): pass", "has no method on_candle"),
         ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n warmup = 2.5", "warmup of strategy"),
+        ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n warmup = 1_000_001", "at most 1000000 candles"),
         (
             "@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n def __init__(self): pass",
             "can not be made: TypeE",
