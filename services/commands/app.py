@@ -290,7 +290,7 @@ def sweep(
 @app.command()
 def exchange(
     data: Annotated[list[Path] | None, typer.Option(help="Data file(s) to serve instead of the seeded walk.")] = None,
-    speed: Annotated[float, typer.Option(min=0.001, help="How many times faster than real time.")] = 1.0,
+    speed: Annotated[float, typer.Option(min=0.001, max=1000, help="How many times faster than real time.")] = 1.0,
     fault: Annotated[
         list[str] | None, typer.Option(help="A fault such as mute@20s+10s; may be repeated. 'help' lists them.")
     ] = None,

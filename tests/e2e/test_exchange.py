@@ -157,6 +157,7 @@ def rows(path: Path) -> list[list[str]]:
         (["--fault", ""], "a fault is empty"),
         (["--data", "nowhere.csv"], "nowhere.csv"),
         (["--speed", "0"], "speed"),
+        (["--speed", "1e30"], "speed"),
     ],
 )
 def test_an_exchange_that_can_not_open_says_why(desk: Desk, words: list[str], says: str) -> None:
