@@ -155,7 +155,7 @@ def _verdict(desk: Desk, age_ms: int) -> RejectReason | None:
     verdicts = (
         (desk.halted or desk.closed is not None, RejectReason.HALTED),
         (age_ms > desk.config.max_order_age_ms, RejectReason.EXPIRED),
-        (desk.quote is None, RejectReason.NO_QUOTE),
+        (desk.quote is None or desk.quote.bid <= 0.0, RejectReason.NO_QUOTE),
         (desk.position is not None or desk.closed_now, RejectReason.POSITION_OPEN),
         (since is not None and since < desk.config.min_trade_interval_ms, RejectReason.THROTTLED),
     )

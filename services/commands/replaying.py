@@ -10,6 +10,7 @@ from services.feed.recording_file import replayable
 from services.replay.run import Outcome, Progress, replay
 from services.replay.script import ReplayError, Script, read_script
 from services.replay.seal_file import changed_since_sealed
+from services.report.words import many
 from services.session.runs import find_run
 
 REFUSED = 2
@@ -32,7 +33,8 @@ def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], 
     except OSError as error:
         typer.echo(f"{error.filename} can not be written: {error.strerror}", err=True)
         return REFUSED
-    typer.echo(f"{outcome.events} events replayed; report: {outcome.page}")
+    refused = f", {many(outcome.refused, 'row')} refused" if outcome.refused else ""
+    typer.echo(f"{outcome.events} events replayed{refused}; report: {outcome.page}")
     if outcome.failures:
         first = outcome.failures[0]
         typer.echo(

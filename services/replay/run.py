@@ -38,12 +38,14 @@ class Outcome:
     Attributes:
         page: the report.
         events: how many events were played.
+        refused: how many rows of data files were not, for they are not believed: they do not read, came late, are impossible.
         failures: on which candles and ticks the strategy failed.
         difference: one sentence on the first difference to the recorded session; empty when it is the same.
     """
 
     page: Path
     events: int
+    refused: int = 0
     failures: Sequence[StrategyFailed] = ()
     difference: str = ""
 
@@ -93,9 +95,11 @@ def _replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: 
     except JournalError as error:
         raise ReplayError(str(error)) from None
     reason = broker.closed or StopReason.INTERNAL_ERROR
-    end = {"reason": reason.value, "detail": "replayed", "by": "replay", "ended_at_ms": wall_ms()}
+    feed = script.feed()
+    end = {"reason": reason.value, "detail": "replayed", "by": "replay", "ended_at_ms": wall_ms(), "feed": feed}
     page = build_report(out, end)
-    return Outcome(page, broker.last_seq, stage.failures, _difference(script, stage, out) if check else "")
+    refused = 0 if script.run_dir else int(feed.get("refused", 0))
+    return Outcome(page, broker.last_seq, refused, stage.failures, _difference(script, stage, out) if check else "")
 
 
 def _refuse_to_overwrite(out: Path) -> None:

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +56,8 @@ class Script:
         carried: what the recorded session took over from the one before.
         run_dir: the recorded run's directory, None for data files.
         columns: the same events as columns; None where they could only be read one by one.
+        feed: tells, once all events were taken, what befell the feed (`refused` rows of data files; of a recorded run what
+            its end says), counted by name.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Script:
     carried: Mapping[str, Any] | None = None
     run_dir: Path | None = None
     columns: Columns | None = None
+    feed: Callable[[], Mapping[str, float]] = dict
 
     @property
     def fixed(self) -> Sequence[str]:
@@ -126,6 +130,7 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
         carried=carried,
         run_dir=run_dir,
         columns=columns,
+        feed=partial(_table, _table(read_json(run_dir / "end.json")).get("feed")),
     )
 
 
@@ -214,8 +219,19 @@ def script_of_files(
     name = "-".join(path.name.split(".")[0] for path in paths)
     columns = _columns_of_files(config, paths)
     if columns is None:
-        return Script(name, settings, origins, *row_by_row(config, cwd))
-    return Script(name, settings, origins, columns.info, columns.events(), columns.last_ts_ms, columns=columns)
+        info, events, refused = row_by_row(config, cwd)
+        return Script(name, settings, origins, info, events, feed=lambda: {"refused": refused()})
+    feed = {"refused": columns.refused}
+    return Script(
+        name,
+        settings,
+        origins,
+        columns.info,
+        columns.events(),
+        columns.last_ts_ms,
+        columns=columns,
+        feed=lambda: feed,
+    )
 
 
 def _columns_of_files(config: FeedConfig, paths: Sequence[Path]) -> Columns | None:
@@ -225,8 +241,8 @@ def _columns_of_files(config: FeedConfig, paths: Sequence[Path]) -> Columns | No
         return None  # the feed's own reader says what is wrong
 
 
-def row_by_row(config: FeedConfig, cwd: Path) -> tuple[StreamInfo, Iterator[MarketEvent]]:
-    """Return head and events of data files, worked up by the feed's own core."""
+def row_by_row(config: FeedConfig, cwd: Path) -> tuple[StreamInfo, Iterator[MarketEvent], Callable[[], int]]:
+    """Return head and events of data files, worked up by the feed's own core, and what tells how much it refused so far."""
     source = open_replay(config, cwd, 0, None)
     info = source.info
     assert info is not None, "files tell their head at once"
@@ -240,9 +256,11 @@ def row_by_row(config: FeedConfig, cwd: Path) -> tuple[StreamInfo, Iterator[Mark
                         return
                     case SourceState(state=FeedState.LOST):
                         raise ReplayError(word.detail)
-                    case SourceState() | Refusal():
+                    case SourceState():
                         continue
+                    case Refusal(name):
+                        core.refuse(name)
                     case _:
                         yield from core.take(word)  # type: ignore[arg-type]
 
-    return info, events()
+    return info, events(), lambda: sum(core.refused.values())

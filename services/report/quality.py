@@ -15,6 +15,10 @@ from services.report.words import many
 
 MOST_INCOMPLETE_PCT = 10
 """Above this share of candles with lost data the strategy decided on another market than the real one."""
+MOST_REFUSED_PCT = 1
+"""Above this share of events that were not believed the source, or its file, is not what it is taken for."""
+MOST_TICK_BPS = 50
+"""Above this share of the price the grid of prices, not the market, makes the fills."""
 _ROUNDING = Decimal("1e-9")
 _DATA_ENDED = {
     StopReason.STALE_DATA: "The source fell silent: the last position may have been closed at an old price.",
@@ -107,6 +111,11 @@ def _care(run: Run) -> Iterator[str]:
         yield f"The source was lost and found again {reconnects:,} x."
     if (stale := end.feed.get("stale_sec", 0)) >= 1:
         yield f"There was no market data for {stale:,.0f} s in all, while connected."
+    refused, taken = int(end.feed.get("refused", 0)), facts.ticks or facts.candles
+    if refused * 100 > MOST_REFUSED_PCT * (refused + taken):
+        yield f"Of the source's events {refused:,} were not believed, and {taken:,} were."
+    if (tick_bps := _tick_bps(facts)) > MOST_TICK_BPS:
+        yield f"A tick ({facts.tick_size}) is {tick_bps:,.0f} bps of the price: set tick_size, lot_size and min_qty to the market's own."
     if 0 < _incomplete_pct(facts) <= MOST_INCOMPLETE_PCT:
         yield f"Data was lost in {_incomplete(facts):,} of {len(facts.bars):,} candles."
     yield from _care_of_decisions(facts)
@@ -122,6 +131,10 @@ def _care_of_decisions(facts: JournalFacts) -> Iterator[str]:
         yield f"The strategy failed {facts.failed:,} x and was answered for with nothing."
     if late := sum(order.late for order in facts.orders):
         yield f"{many(late, 'order')} came late, after the strategy's time was up."
+
+
+def _tick_bps(facts: JournalFacts) -> float:
+    return 10_000 * float(facts.tick_size) / facts.last_close if facts.tick_size and facts.last_close else 0.0
 
 
 def _incomplete(facts: JournalFacts) -> int:

@@ -51,7 +51,7 @@ class JournalFacts:
     orders by reason, `cancelled` those that ended without a verdict. `open_costs` is what an open position has cost so far,
     fees and funding, `entry_fees_open` its entry fee alone. `bars` are the candles decided on, in the order of
     time; `unanswered` are the open times of those whose answer did not come in time; on `failed` many the strategy
-    failed. `problems` are sentences about what could not be read.
+    failed. `last_close` and `tick_size` are the market's, where known. `problems` are sentences about what could not be read.
     """
 
     starting_balance: Decimal | None = None
@@ -73,6 +73,7 @@ class JournalFacts:
     first_ts: int = 0
     last_ts: int = 0
     last_close: float | None = None
+    tick_size: Decimal | None = None
     ticks: int = 0
     candles: int = 0
     stop_reason: StopReason | None = None

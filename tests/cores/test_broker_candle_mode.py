@@ -48,6 +48,13 @@ def test_stop_and_target(
     assert all(row.exit_ts == T0 + len(candles) * MINUTE for row in bench.trades)
 
 
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_where_the_bid_is_nothing_nobody_trades(side: Side) -> None:
+    below_a_tick = (0.07, 0.07, 0.07, 0.07)
+    bench = bench_with(side, below_a_tick, first=below_a_tick, half_spread_bps=1.0)
+    assert (bench.rejections, bench.fills) == (["no_quote"], [])
+
+
 def test_a_decision_on_a_close_executes_at_the_very_next_open() -> None:
     bench = bench_with(LONG, (103.0, 103.0, 103.0, 103.0))
     assert (bench.fills[0].price, bench.fills[0].ts_ms) == (Decimal(103), T0 + MINUTE)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from builders import strategy_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from replay_builders import HEADS, write_csv
 from bus.messages import Candle, Decide, Decision
 from services.broker.prices import around
 from services.broker.standing import Standing
+from services.data_file.files import DataFileError
 from services.feed.config import FeedConfig
 from services.replay.columnar.data_columns import columns_of_files
 from services.replay.columnar.spread import Spread
@@ -53,8 +55,8 @@ def assert_the_same(paths: Sequence[Path], **changes: str) -> bool:
     columns = columns_of_files(config, paths)
     if columns is None:
         return False
-    info, events = row_by_row(config, paths[0].parent)
-    assert (columns.info, list(columns.events())) == (info, list(events))
+    info, events, refused = row_by_row(config, paths[0].parent)
+    assert (columns.info, list(columns.events()), columns.refused) == (info, list(events), refused())
     return True
 
 
@@ -111,7 +113,7 @@ def test_a_file_that_is_not_plain_gives_the_same_rows(tmp_path: Path) -> None:
     odd = tmp_path / "odd.csv.gz"
     odd.write_bytes(
         gzip.compress(
-            "\ufeff{}\r\n\r\n{}\r\nno row\r\n1,2\r\n".format(
+            "\ufeff{}\r\n\r\n{}\r\n".format(
                 lines[0].upper(), "\r\n".join(f" {line.replace('buy', 'Buy ')}" for line in lines[1:])
             ).encode()
         )
@@ -121,6 +123,30 @@ def test_a_file_that_is_not_plain_gives_the_same_rows(tmp_path: Path) -> None:
     assert other is not None
     assert list(one.events()) == list(other.events())
     assert HEADS["trades"] == tuple(lines[0].split(","))
+
+
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        ("ts_ms,price,size,side", "no row"),
+        ("ts_ms,price,size,side", "1,2"),
+        ("ts_ms,price,size,side", f"{T0},100,1,1"),
+        ("ts_ms,price,size,side", f"{T0},100,0,buy"),
+    ],
+)
+def test_a_file_with_a_row_that_is_refused_is_left_to_the_feed(tmp_path: Path, head: str, row: str) -> None:
+    path = tmp_path / "trades.csv"
+    path.write_text("\n".join([head, *(f"{T0 + n * 7_000},100,1,buy" for n in range(50)), row]))
+    assert not assert_the_same([path])
+    _, events, refused = row_by_row(feed_config([path]), tmp_path)
+    assert (bool(list(events)), refused()) == (True, 1)
+
+
+def test_a_column_that_comes_twice_is_refused_by_both(tmp_path: Path) -> None:
+    path = tmp_path / "trades.csv"
+    path.write_text(f"ts_ms,price,size,side,size\n{T0},100,1,buy,2\n{T0 + 9},100,1,buy,2\n")
+    with pytest.raises(DataFileError):
+        columns_of_files(feed_config([path]), [path])
 
 
 @settings(max_examples=200, deadline=None)

@@ -63,6 +63,17 @@ def test_ticks_in_any_number_of_files_give_one_session(desk: Desk) -> None:
     assert summary["source"] == "replay"
 
 
+def test_rows_that_are_not_believed_are_told_and_counted(desk: Desk) -> None:
+    trades = [fact for fact in swings() if isinstance(fact, RawTrade)]
+    late = [trade for trade in trades if trade.ts_ms < trades[-1].ts_ms - 1_000]
+    write_csv(desk.directory / "late.csv", "trades", rows_of([*trades, *late], RawTrade))
+    done = desk.lap("replay", "late.csv", "--out", "out", *LIVELY)
+    assert done.returncode == 0
+    assert f", {len(late):,} rows refused" in done.stdout
+    quality = json.loads((desk.directory / "out" / "summary.json").read_bytes())["quality"]
+    assert (quality["refused_events"], quality["grade"]) == (len(late), "care")
+
+
 def test_trades_alone_and_candles_are_replayed_into_the_runs_directory(desk: Desk) -> None:
     facts = swings()
     write_csv(desk.directory / "trades.csv", "trades", rows_of(facts, RawTrade))

@@ -103,6 +103,7 @@ class Columns:
         info: its head.
         quotes, trades, candles: the tables.
         fundings: in order; there are few.
+        refused: rows of data files that are no events: they came too late.
     """
 
     info: StreamInfo
@@ -110,6 +111,7 @@ class Columns:
     trades: TradeColumns
     candles: CandleColumns
     fundings: tuple[Funding, ...] = ()
+    refused: int = 0
 
     @property
     def tables(self) -> tuple[Table, ...]:

@@ -1,8 +1,7 @@
 """Data files as arrays of numbers: the same rows as `services.data_file` reads, in one go. Shell: it reads files.
 
 Plain files (digits, `buy` and `sell`) are read as the JSON they nearly are, which gives the same doubles as reading
-text by text. Whatever is otherwise (quotes, blanks, rows that do not read) goes through the reader of all others, and
-rows that do not read are left out.
+text by text. Whatever is otherwise (quotes, blanks, rows that do not read) goes through the reader of all others.
 """
 
 import gzip
@@ -32,11 +31,13 @@ class DataArrays:
         ts_ms: the first column (candles: the open time).
         numbers: by row: price, size, 1.0 for `buy`; bid, ask, bid_size, ask_size; open, high, low, close, volume. A
             side that is neither is not a number.
+        unread: how many rows did not read, and are left out.
     """
 
     kind: str
     ts_ms: Ints
     numbers: Floats
+    unread: int = 0
 
 
 def read_arrays(path: Path) -> DataArrays:
@@ -57,9 +58,13 @@ def _at_once(path: Path, kind: str) -> DataArrays | None:
         return None  # the other reader says what is wrong
     head, _, body = data.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
     names = [name.strip().lower() for name in head.decode("utf-8", "replace").split(",")]
-    if kind == TRADES:
-        body = body.replace(b"buy", b"1").replace(b"sell", b"0")
+    if len(set(names)) < len(names):
+        return None
     body = body.strip(b"\r\n")
+    if kind == TRADES:
+        if body.count(b"buy") + body.count(b"sell") != body.count(b"\n") + 1:
+            return None
+        body = body.replace(b"buy", b"1").replace(b"sell", b"0")
     if body.translate(None, _PLAIN) or not body:
         return None
     try:
@@ -80,10 +85,11 @@ def _at_once(path: Path, kind: str) -> DataArrays | None:
 
 
 def _row_by_row(path: Path, kind: str) -> DataArrays:
-    rows = [row for row in read_rows([path], _NUMBERS) if row]
+    rows = list(read_rows([path], _NUMBERS))
+    read = [row for row in rows if row]
     width = {TRADES: 4, QUOTES: 5, CANDLES: 6}[kind]
-    table = np.array(rows, np.float64).reshape(len(rows), width)
-    return DataArrays(kind, table[:, 0].astype(np.int64), table[:, 1:])
+    table = np.array(read, np.float64).reshape(len(read), width)
+    return DataArrays(kind, table[:, 0].astype(np.int64), table[:, 1:], len(rows) - len(read))
 
 
 def _as_it_is(*numbers: float) -> tuple[float, ...]:

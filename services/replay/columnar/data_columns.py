@@ -30,6 +30,8 @@ def columns_of_files(config: FeedConfig, paths: Sequence[Path]) -> Columns | Non
         DataFileError: one is not there, not readable, or of no known kind.
     """
     files = [read_arrays(path) for path in paths]
+    if any(file.unread for file in files):
+        return None
     kinds = {file.kind for file in files}
     if "candles" not in kinds:
         ticks = merged(files)

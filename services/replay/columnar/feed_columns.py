@@ -100,7 +100,8 @@ def tick_columns(ticks: Ticks, info: StreamInfo, rules: FeedRules) -> Columns | 
     if bids.size and (bids.min() <= 0.0 or asks.max() >= MOST_OF_ALL):
         return None
     candles = _candles(ticks, buckets, closed, own - made, info)
-    return Columns(info, _quotes(ticks, newest, own, made, bids, asks), _trades(ticks, newest, own), candles)
+    quotes, trades = _quotes(ticks, newest, own, made, bids, asks), _trades(ticks, newest, own)
+    return Columns(info, quotes, trades, candles, refused=int(late.sum()))
 
 
 def _buckets(ticks: Ticks, newest: Ints, info: StreamInfo) -> Ints:
