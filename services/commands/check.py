@@ -126,6 +126,9 @@ def _free_space(path: Path, origin: str) -> CheckRow:
 
 
 def _kill_file(path: Path, origin: str) -> CheckRow:
+    if is_there(path) and path.is_dir() and any(path.iterdir()):
+        advice = "It is a directory with something in it; set kill_file to the name of a file."
+        return CheckRow("kill file is absent", f"{path} is there", origin, ok=False, advice=advice)
     if is_there(path):
         advice = f"A session would refuse to start; delete {path} to go on."
         return CheckRow("kill file is absent", f"{path} is there", origin, ok=False, advice=advice)

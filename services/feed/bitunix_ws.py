@@ -133,7 +133,8 @@ class BitunixSocket:
             except RetryError as error:
                 if not self._stop.is_set():
                     self._gave_up = True
-                    self._deliver(GivenUp(f"{self._failures} failed attempts in a row: {_cause(error.last_attempt)}"))
+                    many = "1 failed attempt" if self._failures == 1 else f"{self._failures} failed attempts in a row"
+                    self._deliver(GivenUp(f"{many}: {_cause(error.last_attempt)}"))
                 return
             # Proven connections end here: the next attempt is a first one again.
             if not self._stop.is_set():

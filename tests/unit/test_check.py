@@ -46,6 +46,14 @@ def test_a_kill_file_is_told_with_the_way_to_clear_it(tmp_path: Path) -> None:
     assert row.origin == "--set kill_file"
 
 
+def test_nobody_is_told_to_delete_a_directory_with_something_in_it(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    row = rows(tmp_path, kill_file="mine")["kill file is absent"]
+    assert not row.ok
+    assert "delete" not in row.advice
+
+
 def test_a_running_session_is_told(tmp_path: Path) -> None:
     row = rows(tmp_path, running="20261123-051800, pid 4711")["no session is running"]
     assert (row.ok, row.value) == (False, "20261123-051800, pid 4711")
