@@ -79,7 +79,11 @@ def rows_of(script: Path) -> tuple[list[str], int]:
 def conditions(load_before: float) -> str:
     """Return in a sentence where and when a section was measured."""
     commit = _output("git", "rev-parse", "--short", "HEAD") or "unknown"
-    dirty = " with changes not committed" if _output("git", "status", "--porcelain", "--untracked-files=no") else ""
+    dirty = (
+        " with changes not committed"
+        if _output("git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)bench/RESULTS.md")
+        else ""
+    )
     return (
         f"{iso(wall_ms())[:16]}Z, commit {commit}{dirty}; load average {load_before:.1f} before, "
         f"{os.getloadavg()[0]:.1f} after (the benches' own included)."

@@ -34,7 +34,7 @@ class Passage:
     Attributes:
         per_second: ticks.
         lost: ticks.
-        broker_mb: the broker's memory (resident) towards the end.
+        broker_mb: the broker's memory (resident) towards the end: what waits in it included, for it is flooded.
         state_bytes: what the broker writes with each commit, and loads when it starts again.
         heartbeat_bytes: what a look at the session reads.
     """
@@ -51,7 +51,7 @@ def passage(ticks: int) -> Passage:
     with flood_session(Flood(ticks, 0, STEP_MS)) as session:
         words = session.listen("broker", [SessionClosed])
         broker = psutil.Process(session.desk.service_pid("broker"))
-        broker_mb = 0.0
+        broker_mb = broker.memory_info().rss / 1e6
         session.go()
         while not (words.socket.poll(LOOK_MS) and words.receive()):
             with suppress(psutil.Error):
