@@ -348,7 +348,7 @@ class Model:
             return RejectReason.HALTED
         if may_expire and now_ms - order.due_ms > 1000 * self.number("max_order_age_sec"):
             return RejectReason.EXPIRED
-        if self.quote is None:
+        if self.quote is None or self.quote[0] <= 0:
             return RejectReason.NO_QUOTE
         if self.position or self.has_left:
             return RejectReason.POSITION_OPEN

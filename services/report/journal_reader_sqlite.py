@@ -8,14 +8,12 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from decimal import Decimal, DecimalException
+from decimal import DecimalException
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from bus.codec import decode_body
-from bus.errors import MalformedFrameError
-from bus.messages import StopReason, StreamInfo
+from bus.messages import StopReason
 from services.report import journal_rows_sqlite as rows
 from services.report.money import Money
 from services.report.run import JournalFacts
@@ -25,7 +23,7 @@ BUSY_TIMEOUT_SEC = 5.0
 
 _T = TypeVar("_T")
 # What a row that is not as it was written makes of itself
-_GARBLED = (ValueError, TypeError, KeyError, AttributeError, DecimalException, MalformedFrameError)
+_GARBLED = (ValueError, TypeError, KeyError, AttributeError, DecimalException)
 
 
 def read_journal(path: Path) -> JournalFacts:
@@ -58,7 +56,6 @@ class _Reader:
         money = Money.of(state) if state else Money(ending=trades[-1].equity if trades else None)
         rejections = "SELECT reason, count(*) FROM rejections GROUP BY reason ORDER BY count(*) DESC, reason"
         cancelled = "SELECT count(*) FROM orders WHERE status = 'cancelled'"
-        stream = "SELECT value FROM meta WHERE key = 'stream'"
         failed = "SELECT count(*) FROM facts WHERE kind = 'strategy_failed'"
         return JournalFacts(
             starting_balance=money.starting,
@@ -80,7 +77,7 @@ class _Reader:
             first_ts=state.get("first_ts") or 0,
             last_ts=state.get("last_ts") or 0,
             last_close=state.get("last_close"),
-            tick_size=next(self._rows("meta", stream, _tick_size), None),
+            tick_size=money.tick_size,
             ticks=state.get("tick_count") or 0,
             candles=state.get("candle_count") or 0,
             stop_reason=self._stop_reason(),
@@ -115,12 +112,6 @@ def _snapshot(row: sqlite3.Row) -> dict[str, Any]:
     state: dict[str, Any] = json.loads(row["snapshot"])
     Money.of(state)
     return state
-
-
-def _tick_size(row: sqlite3.Row) -> Decimal:
-    head = decode_body("info", row["value"].encode())
-    assert isinstance(head, StreamInfo), "the topic's only class"
-    return head.tick_size
 
 
 def _count(row: sqlite3.Row) -> tuple[str, int]:

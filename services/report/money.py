@@ -1,4 +1,4 @@
-"""Balances and the open position, out of the broker's state as the journal keeps it. Pure."""
+"""Balances, the open position and the grid of prices, out of the broker's state as the journal keeps it. Pure."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,7 +9,7 @@ from services.report.run import OpenPosition
 
 
 class Money:
-    """Balances and the open position of the broker's last state."""
+    """Balances, the open position and the tick of the broker's last state."""
 
     def __init__(
         self,
@@ -18,12 +18,14 @@ class Money:
         entry_fees_open: Decimal = Decimal(0),
         open_costs: Decimal = Decimal(0),
         position: OpenPosition | None = None,
+        tick_size: Decimal | None = None,
     ) -> None:
         self.starting = starting
         self.ending = ending
         self.entry_fees_open = entry_fees_open
         self.open_costs = open_costs
         self.position = position
+        self.tick_size = tick_size
 
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> "Money":
@@ -32,13 +34,14 @@ class Money:
         Raises:
             KeyError: it is no state of a broker.
         """
-        held = state["position"]
+        held, market = state["position"], state.get("market")
         return cls(
             starting=Decimal(state["starting_balance"]),
             ending=Decimal(state["balance"]),
             entry_fees_open=Decimal(held["entry_fee"]) if held else Decimal(0),
             open_costs=Decimal(state["open_costs"]),
             position=_position(held, state["quote"]) if held else None,
+            tick_size=Decimal(market["tick_size"]) if market else None,
         )
 
 

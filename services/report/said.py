@@ -54,6 +54,7 @@ def facts_said(said: Iterable[Message], state: Mapping[str, Any]) -> JournalFact
         first_ts=state["first_ts"] or 0,
         last_ts=state["last_ts"] or 0,
         last_close=state["last_close"],
+        tick_size=money.tick_size,
         ticks=state["tick_count"],
         candles=state["candle_count"],
         stop_reason=heard.stop_reason,

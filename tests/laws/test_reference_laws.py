@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import fields
 from hashlib import shake_256
 
 import reference_broker
@@ -24,11 +25,16 @@ def both(market: Market) -> tuple[Result, Result]:
     )
 
 
+def differing(one: Result, other: Result) -> list[str]:
+    """Name what is not the same; to show where, line by line, would take minutes for each step of shrinking."""
+    return [field.name for field in fields(Result) if getattr(one, field.name) != getattr(other, field.name)]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.binary(min_size=TAPE_BYTES // 3, max_size=TAPE_BYTES))
 def test_the_broker_does_what_the_reference_does(tape: bytes) -> None:
     broker, reference = both(draw_market(Tape(tape)))
-    assert broker == reference
+    assert differing(broker, reference) == []
 
 
 def test_so_it_does_on_markets_where_everything_happens() -> None:
@@ -37,12 +43,11 @@ def test_so_it_does_on_markets_where_everything_happens() -> None:
     for number in range(FIXED_MARKETS):
         market = draw_market(Tape(shake_256(b"%d" % number).digest(TAPE_BYTES)))
         broker, reference = both(market)
-        assert broker == reference, f"market {number}"
+        assert differing(broker, reference) == [], f"market {number}"
         seen.update((market.info.mode, name) for name in happenings(market, reference))
     names = {*ExitReason, *RejectReason, "cancelled", "kept", "funded"}
     at_the_end = {reason.exit_reason for reason in ENDS}
     expected = {("tick", name) for name in names} | {("candle", name) for name in names - at_the_end}
-    expected.remove(("candle", RejectReason.NO_QUOTE))  # a candle is its own quote
     assert {name for name in expected if seen[name] < 3} == set()
 
 

@@ -82,6 +82,7 @@ def test_a_whole_journal_is_read(tmp_path: Path) -> None:
     facts = read_journal(path)
     assert facts == JournalFacts(
         starting_balance=Decimal(10000),
+        tick_size=Decimal("0.1"),
         ending_balance=Decimal("9999.75"),
         trades=trades,
         equity=[],
