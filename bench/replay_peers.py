@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -30,6 +31,7 @@ from services.feed.source import make_info
 from services.replay.columnar.columns import Columns
 from services.replay.columnar.data_arrays_file import DataArrays, read_arrays
 from services.replay.columnar.feed_columns import candle_columns, merged, tick_columns
+from services.replay.columnar.quiet import Quiet, Said
 from services.replay.script import Script, read_script
 from services.replay.staging import set_stage
 from services.settings import resolve
@@ -97,13 +99,17 @@ class Ours:
         assert found is not None, "the file is as plain as they come"
         return found
 
-    def play(self, columns: Columns | None, events: list[MarketEvent] | None = None) -> int:
-        """Replay; return the number of trades."""
+    def said(self, columns: Columns | None, events: list[MarketEvent] | None = None) -> list[Said]:
+        """Replay; return what the broker said."""
         script = Script("bench", self.values, {}, self.info, iter(events or ()), columns=columns)
         staged = set_stage(script, ROOT)
         said = [one for part in staged.play(script.events) for one in part]
         staged.stage.finish(StopReason.END_OF_DATA)
-        return sum(isinstance(one, TradeClosed) for one in [*said, *staged.stage.take_said()])
+        return [*said, *staged.stage.take_said()]
+
+    def play(self, columns: Columns | None, events: list[MarketEvent] | None = None) -> int:
+        """Replay; return the number of trades."""
+        return sum(isinstance(one, TradeClosed) for one in self.said(columns, events))
 
     def in_leaps(self) -> int:
         """From rows in memory: candles, quotes and all."""
@@ -191,6 +197,15 @@ def whole_command(ours: Ours, place: Path) -> float:
     return perf_counter() - begun
 
 
+def words_alone(ours: Ours) -> None:
+    """Print how fast a replay could be that does nothing but make the messages it has to say, of values at hand."""
+    said = [one for one in ours.said(ours.columns()) if not isinstance(one, Quiet)]
+    made = [(type(one), tuple(getattr(one, field.name) for field in fields(one))) for one in said]
+    seconds = median(seconds_of(lambda: [kind(*values) for kind, values in made]))
+    what = f"candles, {ours.cross[0]} over {ours.cross[1]}: nothing but making the {len(said):,} messages: the least there is"
+    row(what, f"{ours.rows / seconds:,.0f}/s")
+
+
 def per_trade(often: Ours, rarely: Ours) -> None:
     """Print what a trade costs, its refused signals and the leaps to it and from it included."""
     more = median(seconds_of(often.in_leaps)) - median(seconds_of(rarely.in_leaps))
@@ -241,6 +256,7 @@ def main() -> int:
             leaps = {"candles, {} over {}, in leaps,".format(*market.cross): market.in_leaps}
             beside("backtesting.py", "backtesting_py", market, candle_file, leaps, [" (to reach: 20)"])
             beside("vectorbt", "vectorbt_py", market, candle_file, leaps, [" (to reach: 1)"])
+        words_alone(candles)
         per_trade(candles, rarely)
         around(ticks, place)
         around(candles, place)
