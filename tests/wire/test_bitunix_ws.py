@@ -151,7 +151,7 @@ def test_without_retries_the_first_failure_ends_it() -> None:
     with served(quiet) as (_, url):
         pass
     with connected(url, Backoff(0, 1.0, 1.0)) as (_, news):
-        assert wait_for(news, GivenUp).detail.startswith("1 failed attempts")
+        assert wait_for(news, GivenUp).detail.startswith("1 failed attempt: ")
 
 
 @pytest.mark.parametrize("script", [quiet, None], ids=["connected", "waiting to try again"])
