@@ -34,7 +34,7 @@ from services.feed.route_ws import STALL_MS, open_websocket
 
 CONNECT_TIMEOUT_S = 10.0
 SLEPT_MS = 5_000
-"""A jump of the clock that goes on in a suspend against the one that does not, or a look that took so much longer than it
+"""A jump of the clock that goes on in a suspend against the one that does not, or a turn that took so much longer than it
 was to (this process was stopped): the connection is from before it, and what waits there is old."""
 LOOK_AGAIN_S = 0.05
 LOOK_UP_MS = 1_000
@@ -191,16 +191,19 @@ class BitunixSocket:
     def _read(self, wire: WebSocket, talk: Talk) -> str:
         """Talk and listen until the connection is no good any more; return why."""
         slept_ms = boot_ms() - monotonic_ms()
+        looked_ms = boot_ms()
         assert wire.sock is not None, "it has just connected"
         with selectors.DefaultSelector() as selector:
             selector.register(wire.sock, selectors.EVENT_READ)
             selector.register(self._stopped, selectors.EVENT_READ)
             while not self._stop.is_set():
                 self._say(wire, talk, selector)
-                looked_ms, wait_ms = boot_ms(), min(LOOK_UP_MS, talk.wait_ms(monotonic_ms()))
+                working_ms, began_ms = boot_ms() - looked_ms, boot_ms()
+                wait_ms = min(LOOK_UP_MS, talk.wait_ms(monotonic_ms()))
                 ready = _has_more(wire) or bool(selector.select(wait_ms / 1000))
-                stood_still_ms = boot_ms() - looked_ms - wait_ms
-                if max(stood_still_ms, boot_ms() - monotonic_ms() - slept_ms) > SLEPT_MS:
+                looked_ms = boot_ms()
+                waiting_too_long_ms = looked_ms - began_ms - wait_ms
+                if max(working_ms, waiting_too_long_ms, looked_ms - monotonic_ms() - slept_ms) > SLEPT_MS:
                     return "the machine slept"
                 if ready and not self._stop.is_set() and not self._take_burst(wire, talk, selector):
                     return "frames come faster than they are worked off"
@@ -235,11 +238,14 @@ class BitunixSocket:
         return taken
 
     def _read_burst(self, wire: WebSocket, selector: selectors.BaseSelector, facts: list[WireFact]) -> None:
+        began_ms = boot_ms()
         for _ in range(BURST):
             # Told of control frames, too: waiting for what follows one would be waiting for a quiet market.
             opcode, frame = wire.recv_data(control_frame=True)
             if opcode == ABNF.OPCODE_CLOSE:
                 raise WebSocketException("closed by the exchange")
+            if boot_ms() - began_ms > SLEPT_MS:
+                return  # slept since the frame before: this one is old, and the next look tells
             if opcode in _DATA:
                 self._read_frame(frame, facts)
             if self._stop.is_set() or not (_has_more(wire) or selector.select(0)):

@@ -125,6 +125,7 @@ def test_a_lid_that_closes_is_a_gap_and_no_crash_and_no_burst(desk: Desk) -> Non
     )
     desk.wait_running()
     desk.wait_trades(1)
+    eventually(lambda: market_ts(desk) > 0, 30, "the heartbeat knows the market's time")
     pids = {service: desk.service_pid(service) for service in ("feed", "strategy", "broker", "monitor")}
     family = program.family()
     stop_all(family, signal.SIGSTOP)

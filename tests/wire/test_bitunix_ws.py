@@ -3,11 +3,13 @@
 import json
 import threading
 from contextlib import suppress
+from queue import Queue
 from typing import Any
 
 import pytest
 from feed_builders import SYMBOL, T0
 from feed_peers import (
+    QUICK,
     WAIT_S,
     Exchange,
     Script,
@@ -24,6 +26,7 @@ from feed_peers import (
 from websockets.sync.server import ServerConnection, serve
 
 from services.clock import monotonic_ms
+from services.feed import bitunix_ws
 from services.feed.bitunix_talk import Patience
 from services.feed.bitunix_ws import BitunixSocket
 from services.feed.config import Backoff
@@ -215,3 +218,38 @@ def test_text_that_is_no_utf_8_is_one_refusal() -> None:
     with served(script) as (_, url), connected(url) as (_, news):
         refusal, quote = facts_of(news, 2)
         assert (refusal.name, quote) == ("not_json", RawQuote(T0, 99.9, 100.1, 1.0, 2.0))
+
+
+def test_what_came_while_the_client_stood_still_in_the_middle_of_its_work_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bitunix_ws, "SLEPT_MS", 200)
+    news: Queue[WireNews] = Queue()
+    has_heard, sent_more = threading.Event(), threading.Event()
+
+    def script(connection: ServerConnection, exchange: Exchange) -> None:
+        greet(connection)
+        connection.send(book(T0))
+        if has_heard.wait(WAIT_S) and not sent_more.is_set():
+            connection.send(prints(T0 + 1, "100"))
+            sent_more.set()
+        exchange.listen(connection)
+
+    def deliver(item: WireNews) -> bool:
+        if isinstance(item, Heard) and not has_heard.is_set():
+            has_heard.set()
+            assert sent_more.wait(WAIT_S)
+            threading.Event().wait(0.5)  # as a process does that is stopped here
+        news.put(item)
+        return True
+
+    with served(script) as (_, url):
+        client = BitunixSocket(url, SYMBOL, QUICK, deliver)
+        client.start()
+        try:
+            assert facts_of(news, 1) == [RawQuote(T0, 99.9, 100.1, 1.0, 2.0)]
+            next_news = news.get(timeout=WAIT_S)
+            assert isinstance(next_news, Closed), next_news
+            assert "slept" in next_news.detail
+        finally:
+            client.close(WAIT_S)
