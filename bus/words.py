@@ -10,13 +10,11 @@ class Side(StrEnum):
     SHORT = "SHORT"
     FLAT = "FLAT"
 
-    @property
-    def sign(self) -> int:
-        """+1 for LONG, -1 for SHORT, 0 for FLAT."""
-        return _SIGNS[self]
+    sign: int
+    """+1 for LONG, -1 for SHORT, 0 for FLAT."""
 
-
-_SIGNS = {"LONG": 1, "SHORT": -1, "FLAT": 0}
+    def __init__(self, name: str) -> None:
+        self.sign = {"LONG": 1, "SHORT": -1, "FLAT": 0}[name]
 
 
 class Entry(StrEnum):

@@ -177,3 +177,8 @@ class StreamInfo:
             check_money(name, getattr(self, name))
             check_require(getattr(self, name) > 0, f"{name} must be greater than 0", getattr(self, name))
         check_text("note", self.note)
+
+    @property
+    def has_ticks(self) -> bool:
+        """Tick mode; otherwise the source has candles only."""
+        return self.mode == "tick"

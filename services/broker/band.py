@@ -56,11 +56,11 @@ def _wake_ms(desk: Desk) -> float:
 def _watch_position(band: Band, desk: Desk, held: Position) -> None:
     worry = _worry_price(desk, held)
     if held.sign > 0:
-        band.bid_low = max(float(held.sl), worry)
-        band.bid_high = float(held.tp)
+        band.bid_low = max(held.sl_double, worry)
+        band.bid_high = held.tp_double
     else:
-        band.ask_high = min(float(held.sl), worry)
-        band.ask_low = float(held.tp)
+        band.ask_high = min(held.sl_double, worry)
+        band.ask_low = held.tp_double
     # Equity is looked at on trades, too, and the newest quote may already be there.
     if desk.quote is None or held.sign * exit_price(desk.quote, held.sign) <= held.sign * worry:
         band.wake_ms = -inf

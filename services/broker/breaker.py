@@ -1,9 +1,9 @@
 """The circuit breaker: a daily drawdown, or too many losses in a row, end the session."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from services.broker.decimals import HUNDRED, ONE, ZERO, exactly
+from services.broker.decimals import EXACT, HUNDRED, ONE, ZERO
 
 DAY_MS = 86_400_000
 
@@ -17,6 +17,10 @@ class Breaker:
     base: Decimal | None = None
     day: int = -1
     streak: int = 0
+    _share: Decimal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._share = EXACT.subtract(ONE, EXACT.divide(self.max_daily_drawdown_pct, HUNDRED))
 
     def turn_day(self, ts_ms: int) -> bool:
         """Begin the UTC day of `ts_ms` if it is a new one: the streak is cleared, the base wants to be set."""
@@ -32,10 +36,9 @@ class Breaker:
         self.streak = self.streak + 1 if pnl < 0 else 0
 
     @property
-    @exactly
     def floor(self) -> Decimal | None:
         """The equity at which it trips; None before the day's base is set."""
-        return None if self.base is None else self.base * (ONE - self.max_daily_drawdown_pct / HUNDRED)
+        return None if self.base is None else EXACT.multiply(self.base, self._share)
 
     def verdict(self, equity: Decimal) -> str:
         """Return why it trips at `equity`, in words; empty when it does not."""

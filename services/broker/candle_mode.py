@@ -9,7 +9,7 @@ from bus.messages import Candle, ExitReason
 from services.broker.desk import Desk
 from services.broker.order_desk import cancel_overdue, work_due, work_range
 from services.broker.position import Position
-from services.broker.prices import BidAsk, around, exit_price
+from services.broker.prices import BidAsk, around, exit_around, exit_price
 from services.broker.tick_mode import guard
 
 
@@ -24,13 +24,12 @@ def work(desk: Desk, candle: Candle) -> None:
     if candle.complete:
         work_due(desk, candle.close_ms - 1)
     if desk.position is not None or desk.book.resting:
-        low, high = _around(desk, candle.low), _around(desk, candle.high)
-        if candle.complete:
+        if candle.complete and desk.book.resting:
             had_position = desk.position is not None
-            work_range(desk, low, high)
+            work_range(desk, _around(desk, candle.low), _around(desk, candle.high))
             may_hit_target = had_position or desk.position is None
         if desk.position is not None:
-            _work_range_exits(desk, desk.position, low, high, may_hit_target=may_hit_target)
+            _work_range_exits(desk, desk.position, candle, may_hit_target=may_hit_target)
     desk.quote = _around(desk, candle.close)
     desk.ts_ms = candle.close_ms
     _work_close(desk, is_complete=candle.complete)
@@ -44,13 +43,16 @@ def _around(desk: Desk, price: float) -> BidAsk:
     return around(price, desk.config.half_spread_bps, desk.market.tick_size)
 
 
-def _work_range_exits(desk: Desk, held: Position, low: BidAsk, high: BidAsk, *, may_hit_target: bool) -> None:
-    sign = held.sign
-    worst, best = (low, high) if sign > 0 else (high, low)
-    if held.is_stopped_at(exit_price(worst, sign)):
+def _exit_around(desk: Desk, held: Position, price: float) -> float:
+    return exit_around(price, held.sign, desk.config.half_spread_bps, desk.market.tick_size)
+
+
+def _work_range_exits(desk: Desk, held: Position, candle: Candle, *, may_hit_target: bool) -> None:
+    worst, best = (candle.low, candle.high) if held.sign > 0 else (candle.high, candle.low)
+    if held.is_stopped_at(_exit_around(desk, held, worst)):
         assert desk.quote is not None  # the candle's open
-        desk.leave(held.stop_base(exit_price(desk.quote, sign)), ExitReason.SL)
-    elif may_hit_target and held.is_target_at(exit_price(best, sign)):
+        desk.leave(held.stop_base(exit_price(desk.quote, held.sign)), ExitReason.SL)
+    elif may_hit_target and held.is_target_at(_exit_around(desk, held, best)):
         desk.leave(held.tp, ExitReason.TP)
 
 

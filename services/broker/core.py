@@ -19,6 +19,8 @@ from services.broker.errors import ImpossibleError
 from services.broker.liveness import Liveness
 from services.broker.orders import UsedIds
 from services.broker.passage import DeskView, Passage
+from services.broker.prices import TwoSided
+from services.broker.standing import Standing
 
 WORDS_A_QUESTION = 2
 """Things said about a question that is answered with nothing: `Decide`, `DecisionTaken`."""
@@ -111,16 +113,32 @@ class BrokerCore:
 
     @property
     def view(self) -> DeskView:
-        """The account and what it waits for, for whoever looks ahead in a replay."""
-        engine = self._engine
-        return DeskView(engine.desk.standing, engine.band, engine.desk.quote, engine.bars_left)
+        """What the account waits for, for whoever looks ahead in a replay."""
+        return DeskView(self._engine.band, self._engine.bars_left)
+
+    @property
+    def standing(self) -> Standing:
+        """The account but for the quote."""
+        return self._engine.desk.standing
+
+    @property
+    def quote(self) -> TwoSided | None:
+        """The newest quote, None before the first one."""
+        return self._engine.desk.quote
+
+    def work_unasked(self, candle: Candle) -> list[Message]:
+        """Work off the next candle of a source of candles, and leave its question to the passage that must follow."""
+        assert self._question is None, "the strategy must answer first"
+        said = self._engine.work(candle)
+        return self._note(said) if said else said
 
     def pass_over(self, passage: Passage, questions: int) -> None:
         """Stand after a run of events that change nothing, as if each had come and each question got "nothing".
 
         Args:
             passage: What is left of the run, which begins after the last event worked off; no question is open.
-            questions: How many times the strategy would have been asked; the caller has what was said then.
+            questions: How many times the strategy would have been asked, about a candle worked off `unasked` before the
+                run, too; the caller has what was said then.
         """
         assert self._question is None, "the strategy must answer first"
         assert not self._queue, "what waits must be worked off first"

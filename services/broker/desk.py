@@ -4,7 +4,6 @@ Everything here runs inside one event (`begin` opens it) and in the 50-digit con
 A market order fills in full at the newest quote, worsened by slippage; nothing of ours moves the market.
 """
 
-from dataclasses import replace
 from decimal import Decimal
 
 from bus.messages import (
@@ -31,7 +30,7 @@ from services.broker.orders import Order, OrderBook, UsedIds
 from services.broker.position import Position
 from services.broker.prices import TwoSided, exit_price, slipped
 from services.broker.sizing import stop_and_target
-from services.broker.standing import Standing
+from services.broker.standing import Standing, equity_of
 
 _R_PLACES = Decimal("0.000001")
 
@@ -95,7 +94,7 @@ class Desk:
     @property
     def equity(self) -> Decimal:
         """Balance and unrealized profit at the newest quote, in quote currency."""
-        return self.standing.equity(self.quote)
+        return equity_of(self.ledger.balance, self.position, self.quote)
 
     @property
     def liquidation_floor(self) -> Decimal | None:
@@ -173,10 +172,7 @@ class Desk:
         self.closed_now = True
         self.closed_count += 1
         self.exposure_ms += self.ts_ms - max(held.entry_ts, self.first_ts or 0)
-        fill = self._fill(held, base, price, exit_fee, "taker")
-        self.out.append(
-            replace(fill, client_order_id=order_id or held.client_order_id, is_entry=False, exit_reason=reason)
-        )
+        self.out.append(self._fill(held, base, price, exit_fee, "taker", reason, order_id))
         risk = held.qty * abs(held.entry_price - held.sl)
         self.out.append(
             TradeClosed(
@@ -252,14 +248,23 @@ class Desk:
         bps = self.config.maker_fee_bps if liquidity == "maker" else self.config.taker_fee_bps
         return notional * bps / BPS
 
-    def _fill(self, held: Position, base: Decimal, price: Decimal, fee: Decimal, liquidity: str) -> Fill:
+    def _fill(
+        self,
+        held: Position,
+        base: Decimal,
+        price: Decimal,
+        fee: Decimal,
+        liquidity: str,
+        exit_reason: ExitReason | None = None,
+        order_id: str = "",
+    ) -> Fill:
         return Fill(
-            client_order_id=held.client_order_id,
+            client_order_id=order_id or held.client_order_id,
             seq=self.seq,
             ts_ms=self.ts_ms,
             trade_id=held.trade_id,
             side=held.side,
-            is_entry=True,
+            is_entry=exit_reason is None,
             qty=held.qty,
             base_price=base,
             price=price,
@@ -267,4 +272,5 @@ class Desk:
             liquidity=liquidity,
             sl=held.sl,
             tp=held.tp,
+            exit_reason=exit_reason,
         )

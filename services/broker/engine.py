@@ -52,7 +52,7 @@ class Engine:
     @property
     def has_ticks(self) -> bool:
         """Tick mode; otherwise the source has candles only."""
-        return self.desk.market.mode == "tick"
+        return self.desk.market.has_ticks
 
     @property
     def price(self) -> float:
@@ -117,8 +117,9 @@ class Engine:
         return most - held.bars if held is not None and most else None
 
     def pass_over(self, passage: Passage) -> None:
-        """Stand after a run of events within the band, as if each had been worked off."""
+        """Stand after a run of events within the band, as if each had been worked off and each question answered."""
         desk = self.desk
+        self.candles.clear()
         self.tick_count += passage.ticks
         self.candle_count += passage.candles
         desk.seq, desk.ts_ms = passage.seq, passage.ts_ms

@@ -151,15 +151,18 @@ def _size(desk: Desk, order: Order, price: Decimal) -> Decimal:
 
 def _verdict(desk: Desk, age_ms: int) -> RejectReason | None:
     """Return the first reason that holds now, but for `min_qty`; an entry waiting at its limit has no age."""
+    if desk.halted or desk.closed is not None:
+        return RejectReason.HALTED
+    if age_ms > desk.config.max_order_age_ms:
+        return RejectReason.EXPIRED
+    if desk.quote is None or desk.quote.bid <= 0.0:
+        return RejectReason.NO_QUOTE
+    if desk.position is not None or desk.closed_now:
+        return RejectReason.POSITION_OPEN
     since = None if desk.last_entry_ts is None else desk.ts_ms - desk.last_entry_ts
-    verdicts = (
-        (desk.halted or desk.closed is not None, RejectReason.HALTED),
-        (age_ms > desk.config.max_order_age_ms, RejectReason.EXPIRED),
-        (desk.quote is None or desk.quote.bid <= 0.0, RejectReason.NO_QUOTE),
-        (desk.position is not None or desk.closed_now, RejectReason.POSITION_OPEN),
-        (since is not None and since < desk.config.min_trade_interval_ms, RejectReason.THROTTLED),
-    )
-    return next((reason for holds, reason in verdicts if holds), None)
+    if since is not None and since < desk.config.min_trade_interval_ms:
+        return RejectReason.THROTTLED
+    return None
 
 
 def _refuse(desk: Desk, client_order_id: str, signal: Signal, reason: RejectReason, detail: str = "") -> None:

@@ -1,6 +1,6 @@
 """Orders between the signal and their end: pending until due, resting at a limit, then gone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isfinite
@@ -88,23 +88,23 @@ def order_id(strategy: str, symbol: str, signal: Signal) -> str:
 
 def fault_of(signal: Signal, symbol: str, tick: Decimal) -> str:
     """Return why `signal` is invalid, in words; empty when it is not."""
-    for is_wrong, fault in _faults(signal, symbol):
-        if is_wrong:
-            return fault
-    if signal.entry is Entry.LIMIT and not on_grid(decimal_of(signal.limit_price), tick):
-        return f"limit_price must be a multiple of {tick}, was {signal.limit_price}"
-    return ""
-
-
-def _faults(signal: Signal, symbol: str) -> Iterable[tuple[bool, str]]:
     numbers = (signal.stop_bps, signal.tp_r, signal.limit_price)
-    yield not isinstance(signal.side, Side), f"side must be LONG, SHORT or FLAT, was {signal.side!r}"
-    yield not isinstance(signal.entry, Entry), f"entry must be market or limit, was {signal.entry!r}"
-    yield signal.symbol != symbol, f"symbol must be {symbol}, was {signal.symbol!r}"
-    yield not all(map(isfinite, numbers)), f"numbers must be finite, were {numbers}"
-    yield not 0 < signal.stop_bps < 10_000, f"stop_bps must be in (0, 10000), was {signal.stop_bps}"
-    yield not signal.tp_r > 0, f"tp_r must be greater than 0, was {signal.tp_r}"
-    yield (
-        signal.entry is Entry.LIMIT and not signal.limit_price > 0,
-        f"limit_price must be greater than 0, was {signal.limit_price}",
-    )
+    if not isinstance(signal.side, Side):
+        return f"side must be LONG, SHORT or FLAT, was {signal.side!r}"
+    if not isinstance(signal.entry, Entry):
+        return f"entry must be market or limit, was {signal.entry!r}"
+    if signal.symbol != symbol:
+        return f"symbol must be {symbol}, was {signal.symbol!r}"
+    if not all(map(isfinite, numbers)):
+        return f"numbers must be finite, were {numbers}"
+    if not 0 < signal.stop_bps < 10_000:
+        return f"stop_bps must be in (0, 10000), was {signal.stop_bps}"
+    if not signal.tp_r > 0:
+        return f"tp_r must be greater than 0, was {signal.tp_r}"
+    return _fault_of_limit(signal.limit_price, tick) if signal.entry is Entry.LIMIT else ""
+
+
+def _fault_of_limit(limit_price: float, tick: Decimal) -> str:
+    if not limit_price > 0:
+        return f"limit_price must be greater than 0, was {limit_price}"
+    return "" if on_grid(decimal_of(limit_price), tick) else f"limit_price must be a multiple of {tick}, was {limit_price}"

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from services.broker.band import Band
 from services.broker.prices import TwoSided
-from services.broker.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +34,9 @@ class DeskView:
     """What tells how far a passage may go.
 
     Attributes:
-        standing: The account but for the quote.
         band: Within it a tick, or a candle with its whole range, changes nothing.
-        quote: The newest one, None before the first.
         bars_left: Candles that may still close before `max_bars_open` matters; None when it never does.
     """
 
-    standing: Standing
     band: Band
-    quote: TwoSided | None
     bars_left: int | None

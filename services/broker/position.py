@@ -1,6 +1,6 @@
 """The position: at most one, LONG or SHORT, with everything it needs to be left again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from bus.messages import Side
@@ -12,7 +12,8 @@ from services.broker.prices import TwoSided, exit_price
 class Position:
     """An open round trip. `bars` are the candles closed since its entry, the entry's own being the first.
 
-    Only `funding` (paid so far, in quote currency) and `bars` change while it is open.
+    Only `funding` (paid so far, in quote currency) and `bars` change while it is open. Made of the others: `sign` is
+    +1 LONG, -1 SHORT; `sl_double` and `tp_double` are the doubles nearest to stop and target, for comparisons.
     """
 
     trade_id: int
@@ -28,11 +29,13 @@ class Position:
     exit_factor: Decimal
     funding: Decimal = ZERO
     bars: int = 0
+    sign: int = field(init=False)
+    sl_double: float = field(init=False)
+    tp_double: float = field(init=False)
 
-    @property
-    def sign(self) -> int:
-        """+1 LONG, -1 SHORT."""
-        return self.side.sign
+    def __post_init__(self) -> None:
+        self.sign = self.side.sign
+        self.sl_double, self.tp_double = float(self.sl), float(self.tp)
 
     @property
     def notional(self) -> Decimal:
@@ -54,13 +57,13 @@ class Position:
 
     def is_stopped_at(self, price: float) -> bool:
         """Tell whether a quote's exit side at `price` triggers the stop; compared as doubles."""
-        return self.sign * price <= self.sign * float(self.sl)
+        return self.sign * price <= self.sign * self.sl_double
 
     def is_target_at(self, price: float) -> bool:
         """Tell whether a quote's exit side at `price` triggers the target; compared as doubles."""
-        return self.sign * price >= self.sign * float(self.tp)
+        return self.sign * price >= self.sign * self.tp_double
 
     def stop_base(self, price: float) -> Decimal:
         """Return the stop's base price when the exit side stands (candles: opened) at `price`: the worse of the two."""
-        is_gap = self.sign * price < self.sign * float(self.sl)
+        is_gap = self.sign * price < self.sign * self.sl_double
         return decimal_of(price) if is_gap else self.sl

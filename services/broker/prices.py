@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Protocol
 
-from services.broker.decimals import BPS, ONE, decimal_of, exactly
+from services.broker.decimals import BPS, EXACT, ONE, decimal_of, exactly
 
 # A signal may name any double: its ticks are counted in full, however many digits that takes.
 _WIDE = Context(prec=1_000)
@@ -40,15 +40,12 @@ def exit_price(quote: TwoSided, sign: int) -> float:
     return quote.bid if sign > 0 else quote.ask
 
 
-@exactly
 def round_toward(price: Decimal, tick: Decimal, direction: int) -> Decimal:
     """Return `price` on the grid of `tick`, rounded up (`direction` +1) or down (-1)."""
     ticks, rest = _WIDE.divmod(price, tick)
-    if rest > 0 and direction > 0:
-        ticks += 1
-    elif rest < 0 and direction < 0:
-        ticks -= 1
-    return ticks * tick
+    if rest and (rest > 0) is (direction > 0):
+        ticks = EXACT.add(ticks, direction)
+    return EXACT.multiply(ticks, tick)
 
 
 @exactly
@@ -61,7 +58,6 @@ def round_nearest(price: Decimal, tick: Decimal) -> Decimal:
     return (ticks * tick).copy_sign(price)
 
 
-@exactly
 def on_grid(price: Decimal, tick: Decimal) -> bool:
     """Tell whether `price` is a whole number of ticks."""
     return not _WIDE.remainder(price, tick)
@@ -84,12 +80,16 @@ def slipped(base: Decimal, slip_bps: Decimal, factor: Decimal, direction: int, t
     return price if price > 0 else min(tick, round_toward(base, tick, direction))
 
 
-@exactly
 def around(price: float, half_spread_bps: Decimal, tick: Decimal) -> BidAsk:
     """Return the bid and ask that a print at `price` stands for: half a spread away, rounded outward."""
-    middle = decimal_of(price)
-    half = half_spread_bps / BPS
+    middle, half = decimal_of(price), EXACT.divide(half_spread_bps, BPS)
     return BidAsk(
-        float(round_toward(middle * (ONE - half), tick, -1)),
-        float(round_toward(middle * (ONE + half), tick, 1)),
+        float(round_toward(EXACT.multiply(middle, EXACT.subtract(ONE, half)), tick, -1)),
+        float(round_toward(EXACT.multiply(middle, EXACT.add(ONE, half)), tick, 1)),
     )
+
+
+def exit_around(price: float, sign: int, half_spread_bps: Decimal, tick: Decimal) -> float:
+    """Return the side of `around` that a position of `sign` could be left at."""
+    share = EXACT.subtract(ONE, EXACT.divide(EXACT.multiply(sign, half_spread_bps), BPS))
+    return float(round_toward(EXACT.multiply(decimal_of(price), share), tick, -sign))

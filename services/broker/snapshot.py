@@ -30,10 +30,10 @@ def json_text(packed: Any) -> str:
 
 
 class _Names(dict[type, tuple[str, ...]]):
-    """Per class: the names of its fields. A commit packs a dozen things, so nothing is looked up twice."""
+    """Per class: the names of the fields it is made of. A commit packs a dozen things, so nothing is looked up twice."""
 
     def __missing__(self, cls: type) -> tuple[str, ...]:
-        self[cls] = tuple(field.name for field in fields(cls))
+        self[cls] = tuple(field.name for field in fields(cls) if field.init)
         return self[cls]
 
 

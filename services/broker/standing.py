@@ -9,6 +9,11 @@ from services.broker.position import Position
 from services.broker.prices import TwoSided
 
 
+def equity_of(balance: Decimal, position: Position | None, quote: TwoSided | None) -> Decimal:
+    """Return balance and unrealized profit at `quote`, in quote currency; in the 50-digit context."""
+    return balance if position is None or quote is None else balance + position.unrealized(quote)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """The account but for the quote.
@@ -25,19 +30,13 @@ class Standing:
     trades: int
     halted: bool
 
-    def equity(self, quote: TwoSided | None) -> Decimal:
-        """Return balance and unrealized profit at `quote`, in quote currency."""
-        if self.position is None or quote is None:
-            return self.balance
-        return self.balance + self.position.unrealized(quote)
-
     def account(self, quote: TwoSided | None) -> Account:
         """Return the account as a strategy may know it when `quote` is the newest one; in the 50-digit context."""
         held, balance = self.position, self.balance
         if held is None:
             empty = (balance, balance, ZERO, Side.FLAT, ZERO, ZERO, ZERO, ZERO, 0)
             return Account(*empty, trades=self.trades, halted=self.halted)
-        equity = self.equity(quote)
+        equity = equity_of(balance, held, quote)
         return Account(
             balance=balance,
             equity=equity,

@@ -64,7 +64,7 @@ class FeedCore:
         self._max_quote_age_ms = rules.max_quote_age_ms
         self._quote_ms: int | None = None
         self._made_ms: int | None = None
-        kinds = _CANDLE_FACTS if info.mode == "candle" else _TICK_FACTS
+        kinds = _TICK_FACTS if info.has_ticks else _CANDLE_FACTS
         self._takes: dict[type, Callable[[Any], list[MarketEvent]]] = {
             kind: getattr(self, name) for kind, name in kinds.items()
         }

@@ -154,7 +154,7 @@ def _recorded(messages: Iterator[StreamInfo | MarketEvent], run_dir: Path) -> It
 
 def _fixed(info: StreamInfo) -> Sequence[str]:
     """Return the settings that a recording was made with; the spread around a candle's prices is made by the broker."""
-    return [name for name in SHAPING if info.mode == "tick" or name != "half_spread_bps"]
+    return [name for name in SHAPING if info.has_ticks or name != "half_spread_bps"]
 
 
 def _overridden(

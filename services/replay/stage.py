@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bus.memory import MemoryBus
 from bus.messages import (
+    Candle,
     Decide,
     Decision,
     DecisionTimedOut,
@@ -96,6 +97,10 @@ class Stage:
             self._hear(said)
         if self._facts:
             self._apply_facts()
+
+    def work_unasked(self, candle: Candle) -> None:
+        """Work a candle off after which no recorded fact took effect; its question is part of what is passed over next."""
+        self._said += self._broker.work_unasked(candle)
 
     @property
     def compares(self) -> bool:

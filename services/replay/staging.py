@@ -94,13 +94,13 @@ def _leapable(
         return None
     watch = _watch(columns, broker_config)
     foresight = foresee(strategy, config, columns, watch)
-    if foresight is None and columns.info.mode == "candle":
+    if foresight is None and not columns.info.has_ticks:
         return None
     return columns, watch, foresight
 
 
 def _watch(columns: Columns, config: BrokerConfig) -> Watch:
-    return TickWatch(columns) if columns.info.mode == "tick" else CandleWatch(columns, config)
+    return TickWatch(columns) if columns.info.has_ticks else CandleWatch(columns, config)
 
 
 def _is_timely(facts: Iterable[Message]) -> bool:

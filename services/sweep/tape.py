@@ -29,7 +29,7 @@ class Tape:
         if not self.events:
             return 0, 0
         first, last = self.events[0], self.events[-1]
-        if self.info.mode == "candle":
+        if not self.info.has_ticks:
             assert isinstance(first, Candle), "a source of candles has nothing else"
             return first.open_ms, last.ts_ms
         return -(-first.ts_ms // step) * step, last.ts_ms // step * step
@@ -47,7 +47,7 @@ def cut(tape: Tape, window: Window, rules: FeedRules) -> Tape:
     closed = [*tape.info.history, *(event for event in tape.events if isinstance(event, Candle))]
     before = [candle for candle in closed if candle.close_ms <= begin_ms][-HISTORY_CANDLES:]
     info = replace(tape.info, history=tuple(replace(candle, seq=0, ts_ms=candle.close_ms) for candle in before))
-    if info.mode == "candle":
+    if not info.has_ticks:
         inside = (candle for candle in closed if begin_ms <= candle.open_ms and candle.close_ms <= end_ms)
         return Tape(info, [replace(candle, seq=seq) for seq, candle in enumerate(inside, 1)])
     return Tape(info, list(_ticks(tape, window, FeedCore(info, rules))))

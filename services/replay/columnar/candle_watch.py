@@ -5,8 +5,8 @@ import numpy as np
 from bus.messages import Candle
 from services.broker.config import BrokerConfig
 from services.broker.passage import DeskView, Passage
-from services.broker.prices import BidAsk, TwoSided, around
-from services.replay.columnar.columns import Columns, Ints
+from services.broker.prices import BidAsk, TwoSided
+from services.replay.columnar.columns import Columns, Ints, place_from
 from services.replay.columnar.spread import Spread
 from services.replay.columnar.watch import first_after, first_outside
 
@@ -16,13 +16,14 @@ class CandleWatch:
 
     def __init__(self, columns: Columns, config: BrokerConfig) -> None:
         candles = columns.candles
-        self._columns, self._config = columns, config
+        self._columns = columns
         self._stops = np.array([funding.seq for funding in columns.fundings], np.int64)
         self._close_ms = candles.open_ms + candles.interval_ms
         # The close is judged, too, and a source may have it outside its own range.
         spread = Spread(config.half_spread_bps, columns.info.tick_size)
         self._low = spread.around(np.minimum(candles.low, candles.close))
         self._high = spread.around(np.maximum(candles.high, candles.close))
+        self._quotes = spread.around(candles.close)
 
     @property
     def questions(self) -> int:
@@ -47,15 +48,13 @@ class CandleWatch:
 
     def quote(self, place: int) -> TwoSided | None:
         """Return the newest quote when a question is asked: the one around the candle's close."""
-        return self._around(float(self._columns.candles.close[place]))
-
-    def _around(self, price: float) -> BidAsk:
-        return around(price, self._config.half_spread_bps, self._columns.info.tick_size)
+        bids, asks = self._quotes
+        return BidAsk(float(bids[place]), float(asks[place]))
 
     def asked_between(self, seq: int, until: int) -> tuple[int, int]:
         """Return the first question behind event `seq`, and the first that is asked after `until` has come."""
         seqs = self._columns.candles.seq
-        return int(seqs.searchsorted(seq, "right")), int(seqs.searchsorted(until))
+        return place_from(seqs, seq + 1), place_from(seqs, until)
 
     def begin(self, place: int) -> int:
         """Return the first event that has to be worked off one by one for a question to be asked."""
@@ -64,11 +63,11 @@ class CandleWatch:
     def until(self, seq: int, view: DeskView) -> int:
         """Return the first event behind `seq` that may matter."""
         seqs, band = self._columns.candles.seq, view.band
-        begin, until = int(seqs.searchsorted(seq, "right")), self._columns.count + 1
-        stop = int(self._stops.searchsorted(seq, "right"))
+        begin, end, until = place_from(seqs, seq + 1), seqs.size, self._columns.count + 1
+        stop = int(self._stops.searchsorted(seq, "right")) if self._stops.size else 0
         if stop < self._stops.size:
             until = int(self._stops[stop])
-        end = int(seqs.searchsorted(until))
+            end = place_from(seqs, until)
         if view.bars_left is not None:
             end = min(end, begin + max(0, view.bars_left - 1))
         end = min(end, first_after(self._close_ms, begin, band.wake_ms + 1))
@@ -99,7 +98,7 @@ class CandleWatch:
             ts_ms=int(self._close_ms[end - 1]),
             ticks=0,
             candles=end - begin,
-            quote=self._around(close),
+            quote=self.quote(end - 1),
             price=close,
             close=close,
             volume=float(candles.volume[end - 1]),

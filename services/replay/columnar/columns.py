@@ -95,6 +95,14 @@ class CandleColumns:
         )
 
 
+def place_from(seqs: Ints, seq: int) -> int:
+    """Return the place of the first event whose number is `seq` or more."""
+    guess = seq - 1
+    if 0 <= guess < seqs.size and seqs[guess] == seq:
+        return guess  # all events before it are of this kind
+    return int(seqs.searchsorted(seq))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
     """A whole stream.
@@ -131,7 +139,7 @@ class Columns:
     def event(self, seq: int) -> MarketEvent:
         """Return the event of a number, from 1 to `count`."""
         for table in self.tables:
-            place = int(table.seq.searchsorted(seq))
+            place = place_from(table.seq, seq) if table.seq.size else 0
             if place < table.seq.size and table.seq[place] == seq:
                 return table.event(place)
         return next(funding for funding in self.fundings if funding.seq == seq)

@@ -4,12 +4,11 @@ Every rule of filling stays where it is: what may matter is worked off by the sa
 between is passed over. What is said comes out the same, word for word.
 """
 
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from bus.messages import Candle
 from services.broker.core import BrokerCore
-from services.broker.passage import DeskView
 from services.replay.columnar.columns import Columns
 from services.replay.columnar.foresight import Foresight
 from services.replay.columnar.quiet import Quiet, Said
@@ -40,62 +39,81 @@ class Leaps:
     ) -> None:
         self._stage, self._broker = stage, broker
         self._columns, self._watch = columns, watch
-        self._asked: Sequence[int] = range(watch.questions) if foresight is None else foresight.places.tolist()
-        self._facts = deque(sorted(facts))
         self._foresight = foresight
+        self._signals: Sequence[int] = range(watch.questions) if foresight is None else foresight.places.tolist()
+        self._next_signal = 0
+        self._facts = deque(sorted(facts))
+        self._is_unasked = False
+        """The last event was a candle about which the strategy has yet to be asked; what it will say is known."""
 
     def play(self) -> Iterator[list[Said]]:
         """Play everything; yield what was said, part by part. The session's end is not said here."""
         stage, count = self._stage, self._columns.count
         yield [*stage.take_said()]
-        seq = self._work_off(1) if count else 0
-        yield [*stage.take_said()]
-        while seq < count and not stage.closed:
-            view = self._broker.view
-            until, asked = self._until(seq, view)
-            if asked is not None:
-                yield self._answer(seq, asked, view)
+        seq = 0
+        while not stage.closed and (seq < count or self._is_unasked):
+            question = self._first_question(seq)
+            asked = self._next_asked(question)
+            if self._is_unasked and asked == question:
+                yield self._answer(seq, question, asked)
+                continue
+            until, is_answered = self._until(seq, asked)
+            if is_answered:
+                assert asked is not None, "there is a question to be answered"
+                yield self._answer(seq, question, asked)
                 seq = self._watch.asked_after(asked)
                 continue
-            if until > seq + 1:
-                yield self._pass_over(seq, until, view)
+            if until > seq + 1 or self._is_unasked:
+                yield self._pass_over(seq, until, question)
             if not stage.closed:
                 seq = self._work_off(until) if until <= count else count
                 yield [*stage.take_said()]
 
-    def _until(self, seq: int, view: DeskView) -> tuple[int, int | None]:
-        """Return the first event behind `seq` to be worked off one by one, and the question that can be answered before."""
+    def _first_question(self, seq: int) -> int:
+        """Return the first question that has not been asked after event `seq`."""
+        return self._watch.asked_between(seq, seq)[0] - self._is_unasked
+
+    def _next_asked(self, question: int) -> int | None:
+        """Return the first question from `question` on that gets a signal, or whose answer is not known; None without one."""
+        while self._next_signal < len(self._signals) and self._signals[self._next_signal] < question:
+            self._next_signal += 1
+        return self._signals[self._next_signal] if self._next_signal < len(self._signals) else None
+
+    def _until(self, seq: int, asked: int | None) -> tuple[int, bool]:
+        """Return the first event behind `seq` to be worked off one by one, and whether `asked` can be answered before."""
+        if not seq:
+            return 1, False  # the first event is always looked at
         watch, facts = self._watch, self._facts
-        until = watch.until(seq, view)
+        until = watch.until(seq, self._broker.view)
         while facts and facts[0] <= seq:
             facts.popleft()
         if facts and facts[0] < until:
             until = max(watch.before(facts[0]), seq) + 1
-        place = bisect_left(self._asked, watch.asked_between(seq, until)[0])
-        if place == len(self._asked) or watch.begin(self._asked[place]) >= until:
-            return until, None
-        asked = self._asked[place]
+        if asked is None or watch.begin(asked) >= until:
+            return until, False
         # A fact that takes effect with the question's own event comes after the answer.
         if self._foresight is None or (facts and facts[0] <= watch.asked_after(asked)):
-            return watch.begin(asked), None
-        return until, asked
+            return watch.begin(asked), False
+        return until, True
 
-    def _answer(self, seq: int, asked: int, view: DeskView) -> list[Said]:
-        """Pass over the events behind `seq` up to a question, and give the broker its answer; return what was said."""
+    def _answer(self, seq: int, question: int, asked: int) -> list[Said]:
+        """Pass over the events behind `seq` up to `asked`, and give the broker its answer; return what was said."""
         assert self._foresight is not None, "somebody knows the answer"
-        watch = self._watch
-        begin, _ = watch.asked_between(seq, seq + 1)
+        watch, broker = self._watch, self._broker
+        quiet = Quiet(watch, question, asked + 1, broker.standing, broker.quote, is_answered=True)
         passage = watch.passage(seq, watch.asked_after(asked) + 1)
-        self._stage.pass_over(passage, asked - begin, self._opens(begin, asked))
+        self._stage.pass_over(passage, asked - question, self._opens(question, asked))
         self._stage.answer(self._foresight.answer(watch.open_ms(asked)))
-        return [Quiet(watch, begin, asked + 1, view.standing, view.quote, is_answered=True), *self._stage.take_said()]
+        self._is_unasked = False
+        return [quiet, *self._stage.take_said()]
 
-    def _pass_over(self, seq: int, until: int, view: DeskView) -> list[Said]:
+    def _pass_over(self, seq: int, until: int, question: int) -> list[Said]:
         """Pass over the events behind `seq` and before `until`; return what was said meanwhile."""
-        watch = self._watch
-        begin, end = watch.asked_between(seq, until)
-        said: list[Said] = [Quiet(watch, begin, end, view.standing, view.quote)] if end > begin else []
-        self._stage.pass_over(watch.passage(seq, until), end - begin, self._opens(begin, end))
+        watch, broker = self._watch, self._broker
+        end = watch.asked_between(seq, until)[1]
+        said: list[Said] = [Quiet(watch, question, end, broker.standing, broker.quote)] if end > question else []
+        self._stage.pass_over(watch.passage(seq, until), end - question, self._opens(question, end))
+        self._is_unasked = False
         return [*said, *self._stage.take_said()]
 
     def _opens(self, begin: int, end: int) -> list[int]:
@@ -104,7 +122,13 @@ class Leaps:
 
     def _work_off(self, seq: int) -> int:
         """Work off event `seq`, and what follows until no candle waits for its question; return the last one."""
-        self._stage.play(self._columns.event(seq))
+        event = self._columns.event(seq)
+        if isinstance(event, Candle) and self._foresight is not None and not self._columns.info.has_ticks:
+            if not (self._facts and self._facts[0] <= seq):
+                self._stage.work_unasked(event)
+                self._is_unasked = not self._stage.closed
+                return seq
+        self._stage.play(event)
         while seq < self._columns.count and not self._watch.is_whole(seq):
             seq += 1
             self._stage.play(self._columns.event(seq))
