@@ -112,6 +112,26 @@ class Candle:
     complete: bool = True
 
     def __post_init__(self) -> None:
+        seq, ts_ms, interval_ms, open_ms = self.seq, self.ts_ms, self.interval_ms, self.open_ms
+        high, low, close, volume = self.high, self.low, self.close, self.volume
+        if (
+            type(seq) is type(ts_ms) is type(interval_ms) is type(open_ms) is int
+            and seq >= 0
+            and ts_ms >= 0
+            and interval_ms >= 1
+            and open_ms >= 0
+            and type(self.symbol) is str
+            and type(self.open) is type(high) is type(low) is type(close) is type(volume) is float
+            and 0.0 < self.open < MOST
+            and 0.0 < low <= high < MOST
+            and 0.0 < close < MOST
+            and 0.0 <= volume < MOST
+            and type(self.complete) is bool
+        ):
+            return
+        self._refuse()
+
+    def _refuse(self) -> None:
         check_whole("seq", self.seq)
         check_whole("ts_ms", self.ts_ms)
         check_text("symbol", self.symbol)
@@ -121,7 +141,7 @@ class Candle:
             check_price(name, getattr(self, name))
         check_size("volume", self.volume)
         check_flag("complete", self.complete)
-        check_require(self.high >= self.low, "high must not be below low", (self.high, self.low))
+        check_require(False, "high must not be below low", (self.high, self.low))
 
     @property
     def close_ms(self) -> int:

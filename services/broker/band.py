@@ -28,7 +28,7 @@ class Band:
 
 def band_of(desk: Desk) -> Band:
     """Return the band around the desk as it stands after a tick. Time 0 means: look at the next tick, whatever it is."""
-    band = Band(wake_ms=_wake_ms(desk))
+    band = Band(wake_ms=wake_ms(desk))
     if desk.position is not None:
         _watch_position(band, desk, desk.position)
     for order in desk.book.resting.values():
@@ -39,7 +39,8 @@ def band_of(desk: Desk) -> Band:
     return band
 
 
-def _wake_ms(desk: Desk) -> float:
+def wake_ms(desk: Desk) -> float:
+    """Return until when no tick changes anything, whatever its prices."""
     if desk.fundings or desk.breaker.day < 0 or desk.closed is not None:
         return -inf
     held, most = desk.position, desk.config.max_bars_open

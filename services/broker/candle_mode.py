@@ -9,7 +9,7 @@ from bus.messages import Candle, ExitReason
 from services.broker.desk import Desk
 from services.broker.order_desk import cancel_overdue, work_due, work_range
 from services.broker.position import Position
-from services.broker.prices import BidAsk, around, exit_around, exit_price
+from services.broker.prices import Around, exit_price
 from services.broker.tick_mode import guard
 
 
@@ -39,20 +39,16 @@ def work(desk: Desk, candle: Candle) -> None:
     desk.ledger.check()
 
 
-def _around(desk: Desk, price: float) -> BidAsk:
-    return around(price, desk.config.half_spread_bps, desk.market.tick_size)
-
-
-def _exit_around(desk: Desk, held: Position, price: float) -> float:
-    return exit_around(price, held.sign, desk.config.half_spread_bps, desk.market.tick_size)
+def _around(desk: Desk, price: float) -> Around:
+    return Around(price, desk.config.half_spread_bps, desk.market.tick_size)
 
 
 def _work_range_exits(desk: Desk, held: Position, candle: Candle, *, may_hit_target: bool) -> None:
     worst, best = (candle.low, candle.high) if held.sign > 0 else (candle.high, candle.low)
-    if held.is_stopped_at(_exit_around(desk, held, worst)):
+    if held.is_stopped_at(exit_price(_around(desk, worst), held.sign)):
         assert desk.quote is not None  # the candle's open
         desk.leave(held.stop_base(exit_price(desk.quote, held.sign)), ExitReason.SL)
-    elif may_hit_target and held.is_target_at(_exit_around(desk, held, best)):
+    elif may_hit_target and held.is_target_at(exit_price(_around(desk, best), held.sign)):
         desk.leave(held.tp, ExitReason.TP)
 
 

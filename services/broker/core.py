@@ -114,7 +114,7 @@ class BrokerCore:
     @property
     def view(self) -> DeskView:
         """What the account waits for, for whoever looks ahead in a replay."""
-        return DeskView(self._engine.band, self._engine.bars_left)
+        return self._engine
 
     @property
     def standing(self) -> Standing:

@@ -108,7 +108,10 @@ class Desk:
         return self.standing.account(self.quote)
 
     def settle_fundings(self) -> None:
-        """Pay or receive the funding of every funding time crossed; without a position they pass by."""
+        """Pay or receive the funding of every funding time crossed; without a position they pass by.
+
+        One without a mark price waits for the first quote, which a position kept from an earlier session may precede.
+        """
         fundings, self.fundings = self.fundings, []
         for funding in fundings:
             if self.position is not None:
@@ -116,15 +119,18 @@ class Desk:
 
     def _settle(self, held: Position, funding: Funding) -> None:
         mark = decimal_of(funding.mark) if funding.mark else self._middle()
+        if mark is None:
+            self.fundings.append(funding)
+            return
         # + ZERO: nothing paid is 0, never -0
         amount = held.sign * (held.qty * mark * decimal_of(funding.rate)) + ZERO
         held.funding += amount
         self.ledger.book_cost(amount)
         self.out.append(FundingPaid(held.trade_id, self.seq, self.ts_ms, funding.rate, mark, amount))
 
-    def _middle(self) -> Decimal:
+    def _middle(self) -> Decimal | None:
         if self.quote is None:
-            raise ImpossibleError("funding can not be settled before the first quote")
+            return None
         return (decimal_of(self.quote.bid) + decimal_of(self.quote.ask)) / 2
 
     def enter(self, order: Order, base: Decimal, price: Decimal, qty: Decimal, liquidity: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from bus.messages import Account, Candle, Decide, Funding, MarketEvent, Message, Quote, Signal, StopReason, StreamInfo
 from bus.messages import Trade as Print
 from services.broker import candle_mode, order_desk, tick_mode
-from services.broker.band import Band, band_of
+from services.broker.band import Band, band_of, wake_ms
 from services.broker.config import BrokerConfig
 from services.broker.decimals import exactly, plain
 from services.broker.desk import Desk
@@ -104,6 +104,11 @@ class Engine:
                 desk.ts_ms = tick.ts_ms
                 return []
         return self._tick_in_full(tick)
+
+    @property
+    def wake_ms(self) -> float:
+        """From this event time on the next tick (a candle that ends later) matters, whatever its prices."""
+        return self._band.wake_ms if self.has_ticks else wake_ms(self.desk)
 
     @property
     def band(self) -> Band:

@@ -107,4 +107,6 @@ def fault_of(signal: Signal, symbol: str, tick: Decimal) -> str:
 def _fault_of_limit(limit_price: float, tick: Decimal) -> str:
     if not limit_price > 0:
         return f"limit_price must be greater than 0, was {limit_price}"
-    return "" if on_grid(decimal_of(limit_price), tick) else f"limit_price must be a multiple of {tick}, was {limit_price}"
+    return (
+        "" if on_grid(decimal_of(limit_price), tick) else f"limit_price must be a multiple of {tick}, was {limit_price}"
+    )

@@ -1,6 +1,7 @@
 """A passage: a run of market events that changed nothing, what is left of it, and how far one may go. Pure."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from services.broker.band import Band
 from services.broker.prices import TwoSided
@@ -29,14 +30,17 @@ class Passage:
     volume: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeskView:
-    """What tells how far a passage may go.
+class DeskView(Protocol):
+    """What tells how far a passage may go."""
 
-    Attributes:
-        band: Within it a tick, or a candle with its whole range, changes nothing.
-        bars_left: Candles that may still close before `max_bars_open` matters; None when it never does.
-    """
+    @property
+    def wake_ms(self) -> float:
+        """From this event time on the next tick (a candle that ends later) matters, whatever its prices."""
 
-    band: Band
-    bars_left: int | None
+    @property
+    def band(self) -> Band:
+        """Within it a tick, or a candle with its whole range, changes nothing."""
+
+    @property
+    def bars_left(self) -> int | None:
+        """Candles that may still close before `max_bars_open` matters; None when it never does."""

@@ -24,10 +24,47 @@ class TwoSided(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BidAsk:
-    """A bid and an ask that no event carried: around a candle's price, or remembered over a restart."""
+    """A bid and an ask that no event carried."""
 
     bid: float
     ask: float
+
+
+class Around:
+    """The bid and ask that a print stands for: half a spread away, rounded outward. A side nobody asks for costs nothing.
+
+    Args:
+        price: The print's.
+        half_spread_bps: Half of the spread, in bps of the price.
+        tick: The grid.
+    """
+
+    __slots__ = ("_ask", "_bid", "_half_spread_bps", "_price", "_tick")
+
+    def __init__(self, price: float, half_spread_bps: Decimal, tick: Decimal) -> None:
+        self._price = price
+        self._half_spread_bps = half_spread_bps
+        self._tick = tick
+        self._bid: float | None = None
+        self._ask: float | None = None
+
+    @property
+    def bid(self) -> float:
+        """Best price somebody pays."""
+        if self._bid is None:
+            self._bid = self._beside(-1)
+        return self._bid
+
+    @property
+    def ask(self) -> float:
+        """Best price somebody takes."""
+        if self._ask is None:
+            self._ask = self._beside(1)
+        return self._ask
+
+    def _beside(self, direction: int) -> float:
+        share = EXACT.add(ONE, EXACT.divide(EXACT.multiply(direction, self._half_spread_bps), BPS))
+        return float(round_toward(EXACT.multiply(decimal_of(self._price), share), self._tick, direction))
 
 
 def entry_price(quote: TwoSided, sign: int) -> float:
@@ -78,18 +115,3 @@ def slipped(base: Decimal, slip_bps: Decimal, factor: Decimal, direction: int, t
     """
     price = round_toward(base * (ONE + direction * slip_bps * factor / BPS), tick, direction)
     return price if price > 0 else min(tick, round_toward(base, tick, direction))
-
-
-def around(price: float, half_spread_bps: Decimal, tick: Decimal) -> BidAsk:
-    """Return the bid and ask that a print at `price` stands for: half a spread away, rounded outward."""
-    middle, half = decimal_of(price), EXACT.divide(half_spread_bps, BPS)
-    return BidAsk(
-        float(round_toward(EXACT.multiply(middle, EXACT.subtract(ONE, half)), tick, -1)),
-        float(round_toward(EXACT.multiply(middle, EXACT.add(ONE, half)), tick, 1)),
-    )
-
-
-def exit_around(price: float, sign: int, half_spread_bps: Decimal, tick: Decimal) -> float:
-    """Return the side of `around` that a position of `sign` could be left at."""
-    share = EXACT.subtract(ONE, EXACT.divide(EXACT.multiply(sign, half_spread_bps), BPS))
-    return float(round_toward(EXACT.multiply(decimal_of(price), share), tick, -sign))

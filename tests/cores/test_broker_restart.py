@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from builders import DAY, LATENCY, MINUTE, T0, Bench, candle, config, funding, quote, signal, stream
+from builders import DAY, LATENCY, MINUTE, T0, Bench, candle, config, funding, quote, signal, stream, trade
 
 from bus.messages import (
     Decide,
@@ -181,6 +181,15 @@ def test_the_throttle_is_taken_over() -> None:
     core.handle(Decision(asked[0].open_ms, (signal(LONG, 3 * MINUTE),)), 0)
     (refused,) = core.handle(quote(4, 3 * MINUTE + LATENCY, 100), 0)
     assert "throttled" in str(refused)
+
+
+def test_funding_of_a_kept_position_waits_for_the_first_quote() -> None:
+    core = next_session(kept())
+    core.handle(funding(1, 2 * MINUTE, 0.001), 0)
+    core.handle(trade(2, 2 * MINUTE + 1, 100), 0)  # below half a tick's worth a trade brings no quote with it
+    assert core.status().account.balance == 9_990
+    core.handle(quote(3, 2 * MINUTE + 2, 100, 102), 0)
+    assert core.status().account.balance == Decimal("9_979.9")  # 100 units at 101
 
 
 def test_a_kept_position_that_no_quote_has_priced_stays_kept() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from replay_builders import HEADS, write_csv
 
 from bus.messages import Candle, Decide, Decision
-from services.broker.prices import around
+from services.broker.prices import Around
 from services.broker.standing import Standing
 from services.data_file.files import DataFileError
 from services.feed.config import FeedConfig
@@ -159,7 +159,7 @@ def test_a_column_that_comes_twice_is_refused_by_both(tmp_path: Path) -> None:
 )
 def test_a_column_of_spreads_is_the_spreads_of_a_column(prices: list[float], half_spread_bps: str, tick: str) -> None:
     bids, asks = Spread(Decimal(half_spread_bps), Decimal(tick)).around(np.array(prices))
-    one_by_one = [around(price, Decimal(half_spread_bps), Decimal(tick)) for price in prices]
+    one_by_one = [Around(price, Decimal(half_spread_bps), Decimal(tick)) for price in prices]
     assert [(one.bid, one.ask) for one in one_by_one] == list(zip(bids.tolist(), asks.tolist(), strict=True))
 
 

@@ -9,7 +9,7 @@ from builders import config, signal, stream
 from bus.messages import Side
 from services.broker.decimals import decimal_of, exactly, plain
 from services.broker.draws import entry_factor, exit_factor, latency_ms
-from services.broker.prices import BidAsk, around, on_grid, round_nearest, round_toward, slipped
+from services.broker.prices import Around, on_grid, round_nearest, round_toward, slipped
 from services.broker.sizing import quantity, stop_and_target
 from services.draws import number
 
@@ -72,8 +72,10 @@ def test_without_slippage_a_price_on_the_grid_stays() -> None:
 
 
 def test_a_print_stands_for_a_bid_and_an_ask_rounded_outward() -> None:
-    assert around(100.0, D("0.5"), D("0.1")) == BidAsk(99.9, 100.1)
-    assert around(100.0, D(0), D("0.1")) == BidAsk(100.0, 100.0)
+    made = Around(100.0, D("0.5"), D("0.1"))
+    assert (made.bid, made.ask) == (99.9, 100.1)
+    made = Around(100.0, D(0), D("0.1"))
+    assert (made.bid, made.ask) == (100.0, 100.0)
 
 
 def test_a_draw_is_the_first_eight_bytes_of_the_hash() -> None:

@@ -49,12 +49,11 @@ class CandleWatch:
     def quote(self, place: int) -> TwoSided | None:
         """Return the newest quote when a question is asked: the one around the candle's close."""
         bids, asks = self._quotes
-        return BidAsk(float(bids[place]), float(asks[place]))
+        return BidAsk(bids.item(place), asks.item(place))
 
-    def asked_between(self, seq: int, until: int) -> tuple[int, int]:
-        """Return the first question behind event `seq`, and the first that is asked after `until` has come."""
-        seqs = self._columns.candles.seq
-        return place_from(seqs, seq + 1), place_from(seqs, until)
+    def questions_until(self, seq: int) -> int:
+        """Return how many questions begin at or before event `seq`; that is the place of the first one behind it."""
+        return place_from(self._columns.candles.seq, seq + 1)
 
     def begin(self, place: int) -> int:
         """Return the first event that has to be worked off one by one for a question to be asked."""
@@ -62,12 +61,15 @@ class CandleWatch:
 
     def until(self, seq: int, view: DeskView) -> int:
         """Return the first event behind `seq` that may matter."""
-        seqs, band = self._columns.candles.seq, view.band
+        seqs = self._columns.candles.seq
         begin, end, until = place_from(seqs, seq + 1), seqs.size, self._columns.count + 1
         stop = int(self._stops.searchsorted(seq, "right")) if self._stops.size else 0
         if stop < self._stops.size:
             until = int(self._stops[stop])
             end = place_from(seqs, until)
+        if begin < end and self._close_ms.item(begin) > view.wake_ms:
+            return min(until, seqs.item(begin))
+        band = view.band
         if view.bars_left is not None:
             end = min(end, begin + max(0, view.bars_left - 1))
         end = min(end, first_after(self._close_ms, begin, band.wake_ms + 1))
@@ -78,7 +80,7 @@ class CandleWatch:
             (self._high[1], False, band.ask_high),
         ]
         place = first_outside(bounds, begin, end)
-        return min(until, int(seqs[place])) if place < seqs.size else until
+        return min(until, seqs.item(place)) if place < seqs.size else until
 
     def before(self, seq: int) -> int:
         """Return the last event up to `seq` after which no question is open."""
@@ -91,15 +93,15 @@ class CandleWatch:
     def passage(self, seq: int, until: int) -> Passage:
         """Return what is left of the events behind `seq` and before `until`."""
         candles = self._columns.candles
-        begin, end = self.asked_between(seq, until)
-        close = float(candles.close[end - 1])
+        begin, end = place_from(candles.seq, seq + 1), place_from(candles.seq, until)
+        close = candles.close.item(end - 1)
         return Passage(
             seq=until - 1,
-            ts_ms=int(self._close_ms[end - 1]),
+            ts_ms=self._close_ms.item(end - 1),
             ticks=0,
             candles=end - begin,
             quote=self.quote(end - 1),
             price=close,
             close=close,
-            volume=float(candles.volume[end - 1]),
+            volume=candles.volume.item(end - 1),
         )

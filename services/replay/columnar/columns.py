@@ -35,13 +35,13 @@ class QuoteColumns:
     def event(self, place: int) -> Quote:
         """Return the quote at a place, counted from 0."""
         return Quote(
-            int(self.seq[place]),
-            int(self.ts_ms[place]),
-            float(self.bid[place]),
-            float(self.ask[place]),
-            float(self.bid_size[place]),
-            float(self.ask_size[place]),
-            bool(self.synthetic[place]),
+            self.seq.item(place),
+            self.ts_ms.item(place),
+            self.bid.item(place),
+            self.ask.item(place),
+            self.bid_size.item(place),
+            self.ask_size.item(place),
+            self.synthetic.item(place),
         )
 
 
@@ -58,8 +58,8 @@ class TradeColumns:
     def event(self, place: int) -> Trade:
         """Return the trade at a place, counted from 0."""
         side = "buy" if self.is_buy[place] else "sell"
-        price, size = float(self.price[place]), float(self.size[place])
-        return Trade(int(self.seq[place]), int(self.ts_ms[place]), price, size, side)
+        price, size = self.price.item(place), self.size.item(place)
+        return Trade(self.seq.item(place), self.ts_ms.item(place), price, size, side)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,17 +81,17 @@ class CandleColumns:
     def event(self, place: int) -> Candle:
         """Return the candle at a place, counted from 0."""
         return Candle(
-            int(self.seq[place]),
-            int(self.ts_ms[place]),
+            self.seq.item(place),
+            self.ts_ms.item(place),
             self.symbol,
             self.interval_ms,
-            int(self.open_ms[place]),
-            float(self.open[place]),
-            float(self.high[place]),
-            float(self.low[place]),
-            float(self.close[place]),
-            float(self.volume[place]),
-            bool(self.complete[place]),
+            self.open_ms.item(place),
+            self.open.item(place),
+            self.high.item(place),
+            self.low.item(place),
+            self.close.item(place),
+            self.volume.item(place),
+            self.complete.item(place),
         )
 
 

@@ -69,39 +69,58 @@ def _are_believed(ticks: Ticks) -> bool:
     ts_ms, is_quote, a, b, c, d = ticks
     if not ts_ms.size or ts_ms.min() < 0 or ts_ms.max() >= LAST_MS:
         return False
-    common = (a > 0.0) & (a < MOST) & (b > 0.0) & (b < MOST)
+    if not (a.min() > 0.0 and a.max() < MOST and b.min() > 0.0 and b.max() < MOST):  # as with a number that is none
+        return False
     if not is_quote.any():
-        return bool((common & ~np.isnan(c)).all())
+        return not np.isnan(c.min())
     quotes = (a <= b) & (c >= 0.0) & (c < MOST) & (d >= 0.0) & (d < MOST)
-    return bool((common & (quotes | ~is_quote) & (is_quote | ~np.isnan(c))).all())
+    return bool(((quotes | ~is_quote) & (is_quote | ~np.isnan(c))).all())
 
 
 def tick_columns(ticks: Ticks, info: StreamInfo, rules: FeedRules) -> Columns | None:
     """Return the events of a session that begins with the first row; None where the feed has to look itself.
 
     Args:
-        ticks: believed rows.
+        ticks: believed rows, at least one.
         info: the stream's head; its history is what the first candle follows.
         rules: the settings that shape the stream.
     """
-    newest = np.maximum.accumulate(ticks.ts_ms)
-    late = newest - ticks.ts_ms > LATE_MS
-    if late.any():
+    newest = ticks.ts_ms
+    refused = 0
+    if (newest[1:] < newest[:-1]).any():
+        newest = np.maximum.accumulate(ticks.ts_ms)
+        late = newest - ticks.ts_ms > LATE_MS
+        refused = int(late.sum())
         ticks, newest = ticks.part(~late), newest[~late]
     buckets = _buckets(ticks, newest, info)
-    begun = info.history[-1].close_ms // info.interval_ms if info.history else buckets[:1]
-    closed = np.diff(buckets, prepend=begun)
-    if newest.size and closed.max() > MAX_EMPTY_BUCKETS:
+    begun = info.history[-1].close_ms // info.interval_ms if info.history else int(buckets[0])
+    closed = _steps(buckets, begun)
+    if closed.max() > MAX_EMPTY_BUCKETS:
         return None
     made = _wants_quote(ticks.is_quote, newest, rules.max_quote_age_ms)
-    own = (closed + made + 1).cumsum()
+    own = closed + 1
+    own += made
+    own.cumsum(out=own)
     spread = Spread(rules.half_spread_bps, info.tick_size)
-    bids, asks = spread.around(ticks.a[made])
+    bids, asks = spread.around(ticks.a[_chosen(made)])
     if bids.size and (bids.min() <= 0.0 or asks.max() >= MOST_OF_ALL):
         return None
     candles = _candles(ticks, buckets, closed, own - made, info)
     quotes, trades = _quotes(ticks, newest, own, made, bids, asks), _trades(ticks, newest, own)
-    return Columns(info, quotes, trades, candles, refused=int(late.sum()))
+    return Columns(info, quotes, trades, candles, refused=refused)
+
+
+def _steps(values: Ints, before: int) -> Ints:
+    """Return by how much each value is more than the one before it."""
+    steps = np.empty_like(values)
+    steps[:1] = values[:1] - before
+    np.subtract(values[1:], values[:-1], out=steps[1:])
+    return steps
+
+
+def _chosen(rows: Flags) -> slice | Flags:
+    """Return what chooses the same rows: all of them without a copy."""
+    return slice(None) if rows.all() else rows
 
 
 def _buckets(ticks: Ticks, newest: Ints, info: StreamInfo) -> Ints:
@@ -126,8 +145,8 @@ def _quotes(ticks: Ticks, newest: Ints, own: Ints, made: Flags, bids: Floats, as
     real = ticks.is_quote
     nothing = np.zeros(bids.size)
     if not real.any():
-        seqs = own[made] - 1
-        return QuoteColumns(seqs, newest[made], bids, asks, nothing, nothing, np.ones(bids.size, np.bool_))
+        seqs, times = own[_chosen(made)] - 1, newest[_chosen(made)]
+        return QuoteColumns(seqs, times, bids, asks, nothing, nothing, np.ones(bids.size, np.bool_))
     seq = np.concatenate([own[real], own[made] - 1])
     order = seq.argsort()
 
@@ -170,9 +189,9 @@ def _candles(ticks: Ticks, buckets: Ints, closed: Ints, tick_seq: Ints, info: St
     place = np.arange(count) - np.repeat(closed[closers].cumsum() - closed[closers], closed[closers])
     seq = np.repeat(tick_seq[closers], closed[closers]) - behind + place
     numbers = np.repeat(buckets[closers], closed[closers]) - behind + place
-    is_trade = ~ticks.is_quote
-    prices, sizes, where = ticks.a[is_trade], ticks.b[is_trade], buckets[is_trade] - numbers[0]
-    starts = np.flatnonzero(np.diff(where, prepend=-1))
+    trades = _chosen(~ticks.is_quote)
+    prices, sizes, where = ticks.a[trades], ticks.b[trades], buckets[trades] - numbers[0]
+    starts = np.flatnonzero(_steps(where, -1))
     traded = where[starts]
     is_over = traded < count  # the last candle is still in progress
     starts, traded = starts[is_over], traded[is_over]

@@ -71,7 +71,7 @@ class Leaps:
 
     def _first_question(self, seq: int) -> int:
         """Return the first question that has not been asked after event `seq`."""
-        return self._watch.asked_between(seq, seq)[0] - self._is_unasked
+        return self._watch.questions_until(seq) - self._is_unasked
 
     def _next_asked(self, question: int) -> int | None:
         """Return the first question from `question` on that gets a signal, or whose answer is not known; None without one."""
@@ -110,7 +110,7 @@ class Leaps:
     def _pass_over(self, seq: int, until: int, question: int) -> list[Said]:
         """Pass over the events behind `seq` and before `until`; return what was said meanwhile."""
         watch, broker = self._watch, self._broker
-        end = watch.asked_between(seq, until)[1]
+        end = watch.questions_until(until - 1)
         said: list[Said] = [Quiet(watch, question, end, broker.standing, broker.quote)] if end > question else []
         self._stage.pass_over(watch.passage(seq, until), end - question, self._opens(question, end))
         self._is_unasked = False
@@ -123,11 +123,11 @@ class Leaps:
     def _work_off(self, seq: int) -> int:
         """Work off event `seq`, and what follows until no candle waits for its question; return the last one."""
         event = self._columns.event(seq)
-        if isinstance(event, Candle) and self._foresight is not None and not self._columns.info.has_ticks:
-            if not (self._facts and self._facts[0] <= seq):
-                self._stage.work_unasked(event)
-                self._is_unasked = not self._stage.closed
-                return seq
+        is_plain = self._foresight is not None and not (self._facts and self._facts[0] <= seq)
+        if is_plain and isinstance(event, Candle) and not self._columns.info.has_ticks:
+            self._stage.work_unasked(event)
+            self._is_unasked = not self._stage.closed
+            return seq
         self._stage.play(event)
         while seq < self._columns.count and not self._watch.is_whole(seq):
             seq += 1

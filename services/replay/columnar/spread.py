@@ -1,4 +1,4 @@
-"""Bid and ask around prices, a whole column at once, to the last bit as `services.broker.prices.around` has them. Pure.
+"""Bid and ask around prices, a whole column at once, to the last bit as `services.broker.prices.Around` has them. Pure.
 
 A price with few digits is a whole number of its last decimal place, so that the half spread and the rounding to the
 grid are divisions of whole numbers, and a quotient of two of them below 2^53 is the nearest double. A column that is
@@ -11,7 +11,7 @@ from math import gcd
 import numpy as np
 
 from services.broker.decimals import BPS, ONE
-from services.broker.prices import around
+from services.broker.prices import Around
 from services.replay.columnar.columns import Floats, Ints
 
 _MOST_PLACES = 8
@@ -64,7 +64,7 @@ class Spread:
 
     def _one_by_one(self, prices: Floats) -> tuple[Floats, Floats]:
         different, places = np.unique(prices, return_inverse=True)
-        sides = [around(price, self._half_spread_bps, self._tick_size) for price in different.tolist()]
+        sides = [Around(price, self._half_spread_bps, self._tick_size) for price in different.tolist()]
         bids, asks = (np.array([getattr(one, side) for one in sides], np.float64) for side in ("bid", "ask"))
         return bids[places], asks[places]
 
@@ -83,7 +83,8 @@ def _digits_of(prices: Floats) -> tuple[Ints, int] | None:
 def _numbers_of(prices: Floats, places: int) -> Floats | None:
     """Return prices as whole numbers of a decimal place; None where one has more places, or too many digits."""
     scale = 10.0**places
-    numbers: Floats = np.rint(prices * scale)
+    numbers = prices * scale
+    np.rint(numbers, out=numbers)
     if numbers.size and numbers.max() >= _MOST_DIGITS:
         return None
     return numbers if np.array_equal(numbers / scale, prices) else None
@@ -94,8 +95,13 @@ def _rounded(numbers: Ints, above: int, below: int, *, is_up: bool) -> Ints | No
     most = int(numbers.max()) if numbers.size else 0
     if below >= _MOST_PRODUCT or most * abs(above) + below >= _MOST_PRODUCT:
         return None
-    products = numbers * above
-    return -(-products // below) if is_up else products // below
+    ticks = numbers * above
+    if is_up:
+        np.negative(ticks, out=ticks)
+    ticks //= below
+    if is_up:
+        np.negative(ticks, out=ticks)
+    return ticks
 
 
 def _times(ticks: Ints, above: int, below: int) -> Floats | None:
@@ -103,4 +109,5 @@ def _times(ticks: Ints, above: int, below: int) -> Floats | None:
     most = int(ticks.max()) if ticks.size else 0
     if most * above >= 2**53 or below >= 2**53:
         return None
-    return (ticks * above) / np.float64(below)
+    ticks *= above
+    return ticks / np.float64(below)

@@ -17,6 +17,8 @@ class TickWatch:
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
+        self._known = 1, (0, 0, 0)
+        """Of the last look for places: the number, and what was found; the next number is looked for most often."""
         funded = np.array([funding.seq for funding in columns.fundings], np.int64)
         others = np.sort(np.concatenate([columns.candles.seq, funded]))
         is_first = np.diff(others, prepend=-1) != 1
@@ -58,9 +60,9 @@ class TickWatch:
         newest = int(self._newest[place])
         return self._columns.quotes.event(newest) if newest >= 0 else None
 
-    def asked_between(self, seq: int, until: int) -> tuple[int, int]:
-        """Return the first question behind event `seq`, and the first that is asked after `until` has come."""
-        return int(self._begins.searchsorted(seq, "right")), int(self._begins.searchsorted(until))
+    def questions_until(self, seq: int) -> int:
+        """Return how many questions begin at or before event `seq`; that is the place of the first one behind it."""
+        return int(self._begins.searchsorted(seq, "right"))
 
     def begin(self, place: int) -> int:
         """Return the first event that has to be worked off one by one for a question to be asked."""
@@ -75,12 +77,34 @@ class TickWatch:
             until = int(self._stops[stop])
         if view.bars_left is not None:
             until = min(until, self._after_bars(seq, max(1, view.bars_left)))
-        ticks: tuple[Table, ...] = (columns.quotes, columns.trades)
-        for table in ticks:
-            place = first_after(table.ts_ms, int(table.seq.searchsorted(seq, "right")), band.wake_ms)
+        quote, trade, _ = self._places(seq + 1)
+        ticks: tuple[tuple[Table, int], ...] = ((columns.quotes, quote), (columns.trades, trade))
+        for table, begin in ticks:
+            place = first_after(table.ts_ms, begin, band.wake_ms)
             if place < table.seq.size:
-                until = min(until, int(table.seq[place]))
-        return self._first_quote_outside(seq, until, band)
+                until = min(until, table.seq.item(place))
+        return self._first_quote_outside(quote, until, band)
+
+    def _places(self, seq: int) -> tuple[int, int, int]:
+        """Return the place of the first quote, trade and candle whose number is `seq` or more."""
+        known, places = self._known
+        if seq != known:
+            quotes, trades, candles = (table.seq for table in self._columns.tables)
+            if seq == known + 1:
+                quote, trade, candle = places
+                places = (
+                    quote + (quote < quotes.size and quotes.item(quote) == known),
+                    trade + (trade < trades.size and trades.item(trade) == known),
+                    candle + (candle < candles.size and candles.item(candle) == known),
+                )
+            else:
+                places = (
+                    int(quotes.searchsorted(seq)),
+                    int(trades.searchsorted(seq)),
+                    int(candles.searchsorted(seq)),
+                )
+            self._known = seq, places
+        return places
 
     def _after_bars(self, seq: int, bars: int) -> int:
         """Return the tick after the `bars`-th candle behind `seq`."""
@@ -90,7 +114,7 @@ class TickWatch:
             return columns.count + 1
         return int(self._ends[self._starts.searchsorted(columns.candles.seq[last], "right") - 1]) + 1
 
-    def _first_quote_outside(self, seq: int, until: int, band: Band) -> int:
+    def _first_quote_outside(self, begin: int, until: int, band: Band) -> int:
         quotes = self._columns.quotes
         bounds = [
             (quotes.bid, True, band.bid_low),
@@ -101,9 +125,9 @@ class TickWatch:
         bounds = [bound for bound in bounds if not isinf(bound[2])]
         if not bounds:
             return until
-        begin, end = int(quotes.seq.searchsorted(seq, "right")), int(quotes.seq.searchsorted(until))
+        end = int(quotes.seq.searchsorted(until))
         place = first_outside(bounds, begin, end)
-        return until if place == end else int(quotes.seq[place])
+        return until if place == end else quotes.seq.item(place)
 
     def before(self, seq: int) -> int:
         """Return the last event up to `seq` after which no question is open."""
@@ -117,19 +141,19 @@ class TickWatch:
     def passage(self, seq: int, until: int) -> Passage:
         """Return what is left of the events behind `seq` and before `until`."""
         columns = self._columns
-        tables: tuple[Table, ...] = (columns.quotes, columns.trades, columns.candles)
-        begins = [int(table.seq.searchsorted(seq, "right")) for table in tables]
-        ends = [int(table.seq.searchsorted(until)) for table in tables]
+        begins, ends = self._places(seq + 1), self._places(until)
         had = [end > begin for begin, end in zip(begins, ends, strict=True)]
         last_quote, last_trade, last_candle = (end - 1 for end in ends)
-        newest = max(int(table.ts_ms[end - 1]) for table, end, has in zip(tables, ends, had, strict=True) if has)
+        newest = max(
+            table.ts_ms.item(end - 1) for table, end, has in zip(columns.tables, ends, had, strict=True) if has
+        )
         return Passage(
             seq=until - 1,
             ts_ms=newest,
             ticks=ends[0] - begins[0] + ends[1] - begins[1],
             candles=ends[2] - begins[2],
             quote=columns.quotes.event(last_quote) if had[0] else None,
-            price=float(columns.trades.price[last_trade]) if had[1] else None,
-            close=float(columns.candles.close[last_candle]) if had[2] else None,
-            volume=float(columns.candles.volume[last_candle]) if had[2] else None,
+            price=columns.trades.price.item(last_trade) if had[1] else None,
+            close=columns.candles.close.item(last_candle) if had[2] else None,
+            volume=columns.candles.volume.item(last_candle) if had[2] else None,
         )

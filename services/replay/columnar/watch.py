@@ -40,8 +40,8 @@ class Watch(Protocol):
     def quote(self, place: int) -> TwoSided | None:
         """Return the newest quote when a question is asked, None without one."""
 
-    def asked_between(self, seq: int, until: int) -> tuple[int, int]:
-        """Return the first question behind event `seq`, and the first that is asked after `until` has come."""
+    def questions_until(self, seq: int) -> int:
+        """Return how many questions begin at or before event `seq`; that is the place of the first one behind it."""
 
     def begin(self, place: int) -> int:
         """Return the first event that has to be worked off one by one for a question to be asked."""
