@@ -21,7 +21,7 @@ import orjson
 
 from bus import messages as m
 from bus.errors import InvalidMessageError, MalformedFrameError
-from bus.topics import CLASSES, NAMES, SCHEMA_VERSION, SEPARATOR
+from bus.topics import CLASSES, NAMES, PREFIXES, SCHEMA_VERSION, SEPARATOR
 
 _DECIMAL = re.compile(r"-?\d{1,40}(\.\d{1,60})?(E[+-]?\d{1,3})?")
 _OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
@@ -60,10 +60,12 @@ def decode_body(topic: str, body: bytes) -> m.Message:
     return message
 
 
-def encode(message: m.Message, source: str, epoch: int, seq: int, sent_ns: int) -> bytes:
-    """Return the one frame in which a message travels."""
-    head = f"{NAMES[type(message)]}|{seq}|{epoch}|{source}|{SCHEMA_VERSION}|{sent_ns}|"
-    return head.encode() + encode_body(message)
+def encode(message: m.Message, source: str, epoch: int, seq: int, sent_ns: int, body: bytes | None = None) -> bytes:
+    """Return the one frame in which a message travels; `body` is the message's, where it has been encoded already."""
+    if body is None:
+        body = encode_body(message)
+    head = b"%b%d|%d|%b|%d|%d|"
+    return head % (PREFIXES[type(message)], seq, epoch, source.encode(), SCHEMA_VERSION, sent_ns) + body
 
 
 def decode(frame: bytes) -> Envelope:

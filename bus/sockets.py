@@ -5,7 +5,7 @@ its ZAP domain, so that a peer without the key gets nothing in and nothing out e
 (libzmq's CURVE fails open without one); malformed frames are counted in `malformed` and dropped.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import Final
@@ -17,8 +17,8 @@ from zmq.utils.monitor import recv_monitor_message
 from bus import codec
 from bus.codec import Envelope
 from bus.errors import BusError, MalformedFrameError
-from bus.messages import Candle, Funding, Message, Quote, Trade
-from bus.topics import NAMES, SEPARATOR
+from bus.messages import Candle, Funding, MarketEvent, Message, Quote, Trade
+from bus.topics import PREFIXES
 
 DOMAIN: Final = "laptop-agents"
 HIGH_WATER_MARK: Final = 100_000
@@ -66,19 +66,20 @@ class _Listener:
             except zmq.Again:
                 return
 
-    def _envelopes(self) -> list[Envelope]:
-        """Return the messages that have arrived at a socket of single frames."""
-        receive, envelopes = self.socket.recv, []
+    def _envelopes(self) -> Iterator[Envelope]:
+        """Yield the messages that have arrived at a socket of single frames."""
+        receive, decode = self.socket.recv, codec.decode
         for _ in range(BATCH):
             try:
                 frame = receive(zmq.DONTWAIT)
             except zmq.Again:
-                break
+                return
             try:
-                envelopes.append(codec.decode(frame))
+                envelope = decode(frame)
             except MalformedFrameError:
                 self.malformed += 1
-        return envelopes
+                continue
+            yield envelope
 
     def _decoded(self, parts: list[bytes]) -> Envelope | None:
         try:
@@ -124,6 +125,12 @@ class Publisher(_Speaker):
         for message in messages:
             self.send(message)
 
+    def send_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
+        """Publish market events in order, under their own numbers; their bodies have been encoded already."""
+        send, source, epoch = self.socket.send, self._source, self._epoch
+        for event, body in zip(events, bodies, strict=True):
+            send(codec.encode(event, source, epoch, event.seq, monotonic_ns(), body), zmq.DONTWAIT)
+
     def receive(self) -> list[Message]:
         """Note who subscribed; return nothing. Anything else that arrives here is counted and dropped."""
         for parts in self._arrived():
@@ -139,8 +146,7 @@ class Publisher(_Speaker):
 
     def has_subscriber(self, message: type[Message]) -> bool:
         """Whether somebody listens to this class."""
-        topic = NAMES[message].encode() + SEPARATOR
-        return any(topic.startswith(prefix) for prefix in self.subscribed)
+        return any(PREFIXES[message].startswith(prefix) for prefix in self.subscribed)
 
 
 class Subscriber(_Listener):
@@ -148,7 +154,7 @@ class Subscriber(_Listener):
 
     def receive_envelopes(self) -> list[Envelope]:
         """Return what has arrived, with its headers."""
-        return self._envelopes()
+        return list(self._envelopes())
 
     def receive(self) -> list[Message]:
         """Return the messages that have arrived."""
@@ -252,7 +258,7 @@ class Bus:
         # What a listener still has to say is which topics it wants, to a publisher that is gone: not worth a wait.
         socket.setsockopt(zmq.LINGER, 0)
         for message in topics:
-            socket.setsockopt(zmq.SUBSCRIBE, NAMES[message].encode() + SEPARATOR)
+            socket.setsockopt(zmq.SUBSCRIBE, PREFIXES[message])
         self._connect(socket, port)
         return Subscriber(socket)
 

@@ -60,6 +60,8 @@ TABLE: Final = (
 )
 
 NAMES: Final = {topic.message: topic.name for topic in TABLE}
+PREFIXES: Final = {topic.message: topic.name.encode() + SEPARATOR for topic in TABLE}
+"""What frames and recorded lines begin with, and subscriptions match on."""
 CLASSES: Final = {topic.name: topic.message for topic in TABLE}
 MARKET: Final = frozenset({"quote", "trade", "candle", "funding"})
 """Topics of the market stream: recorded, with a `seq` of their own that survives the feed's restarts."""

@@ -5,7 +5,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from bus.codec import decode_body
 from bus.messages import Candle, Level, MarketEvent, Message, StreamInfo
+from bus.topics import NAMES
 from services.data_file.files import read_rows
 from services.feed.core import FeedCore, FeedRules
 from services.feed.facts import Fact, RawCandle, RawQuote, RawTrade, Refusal
@@ -108,9 +110,13 @@ class FakeMouth:
         self.incidents: list[str] = []
         self.ended: list[str] = []
 
-    def publish(self, messages: Sequence[Message]) -> None:
+    def publish(self, message: Message) -> None:
         """Keep what is published."""
-        self.published += messages
+        self.published.append(message)
+
+    def publish_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
+        """Keep what is published, as its listeners read it."""
+        self.published += [decode_body(NAMES[type(event)], body) for event, body in zip(events, bodies, strict=True)]
 
     def answer(self, peer: bytes, message: Message) -> None:
         """Keep what is answered."""

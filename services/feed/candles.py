@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bus.messages import Candle
 from services.feed.facts import RawCandle
 from services.feed.gaps import Gap
-from services.feed.guards import refuse_candle
+from services.feed.guards import LAST_MS, refuse_candle
 
 
 class Bar(NamedTuple):
@@ -56,6 +56,8 @@ class CandleBuilder:
         self._fetched: dict[int, RawCandle] = {}
         self.open_ms: int | None = None
         """Open time of the bucket in progress, None before the first."""
+        self.due_ms: int = LAST_MS
+        """A tick at or after this time needs `close_before`."""
         self.gaps: list[Gap] = []
         """Losses that are over, for whoever tells people; theirs to empty."""
         if previous is not None:
@@ -68,6 +70,7 @@ class CandleBuilder:
     def lose(self) -> None:
         """Data was lost from here on until the next tick."""
         self._lost = True
+        self.due_ms = 0
 
     def fetched(self, rows: Iterable[RawCandle]) -> int:
         """Take closed candles to bridge the loss with; return how many were not believable."""
@@ -75,10 +78,6 @@ class CandleBuilder:
         good = [row for row in rows if refuse_candle(row, self._interval_ms) is None]
         self._fetched = {row.open_ms: row for row in good}
         return len(rows) - len(good)
-
-    def is_due(self, ts_ms: int) -> bool:
-        """Whether a tick at `ts_ms` needs `close_before`."""
-        return self._lost or (self.open_ms is not None and ts_ms >= self.open_ms + self._interval_ms)
 
     def empty_buckets(self, ts_ms: int) -> int:
         """Return how many buckets a tick at `ts_ms` would close."""
@@ -97,6 +96,7 @@ class CandleBuilder:
             self._lost = False
             self._torn_ms = self._bucket(ts_ms)
             self._fetched = {}
+            self.due_ms = LAST_MS if self.open_ms is None else self.open_ms + self._interval_ms
             count = sum(bar.open_ms in fetched for bar in bars)
             self.gaps.append(Gap(self._torn_ms if first_ms is None else first_ms, self._torn_ms, count))
         return bars
@@ -105,6 +105,7 @@ class CandleBuilder:
         """Take a trade into the bucket in progress; `close_before` has been called for its time."""
         if self.open_ms is None:
             self.open_ms = self._bucket(ts_ms)
+            self.due_ms = self.open_ms + self._interval_ms
         if not self._traded:
             self._traded = True
             self._open = self._high = self._low = price
@@ -120,6 +121,7 @@ class CandleBuilder:
 
     def _begin(self, open_ms: int, close: float) -> None:
         self.open_ms = open_ms
+        self.due_ms = 0 if self._lost else open_ms + self._interval_ms
         self._close = close
         self._traded = False
         self._volume = 0.0

@@ -136,10 +136,10 @@ class FeedCore:
         refused = refuse_quote(fact)
         if refused is not None:
             return self.refuse(refused)
-        ts_ms = self._published_ms(fact.ts_ms)
-        if ts_ms is None:
+        way = self._make_way(fact.ts_ms)
+        if way is None:
             return []
-        events = self._events_before(ts_ms)
+        ts_ms, events = way
         self._number(events, Quote(self.last_seq + 1, ts_ms, fact.bid, fact.ask, fact.bid_size, fact.ask_size))
         self._quote_ms = ts_ms
         self._made_ms = None
@@ -151,10 +151,10 @@ class FeedCore:
         refused = refuse_trade(fact)
         if refused is not None:
             return self.refuse(refused)
-        ts_ms = self._published_ms(fact.ts_ms)
-        if ts_ms is None:
+        way = self._make_way(fact.ts_ms)
+        if way is None:
             return []
-        events = self._events_before(ts_ms)
+        ts_ms, events = way
         if self._quote_ms is None or ts_ms - self._quote_ms > self._max_quote_age_ms:
             self._make_quote(events, ts_ms, fact.price)
         self._made_ms = None
@@ -210,25 +210,28 @@ class FeedCore:
             self.ticks += 1
         return [event]
 
-    def _published_ms(self, ts_ms: int) -> int | None:
+    def _make_way(self, ts_ms: int) -> tuple[int, list[MarketEvent]] | None:
+        """Return the time of a tick that came with `ts_ms`, and the events before it; None when it is refused."""
         late_ms = self.last_ts_ms - ts_ms
-        if late_ms <= 0:
-            if self._builder.empty_buckets(ts_ms) > MAX_EMPTY_BUCKETS:
-                self.refuse("leap")
-                return None
-            return ts_ms
         if late_ms > LATE_MS:
             self.refuse("late")
             return None
-        self.shifted += 1
-        return self.last_ts_ms
+        if late_ms > 0:
+            self.shifted += 1
+            ts_ms = self.last_ts_ms
+        if ts_ms < self._builder.due_ms and ts_ms < self._funding.due_ms and self.last_seq:
+            return ts_ms, []
+        if self._builder.empty_buckets(ts_ms) > MAX_EMPTY_BUCKETS:
+            self.refuse("leap")
+            return None
+        return ts_ms, self._events_before(ts_ms)
 
     def _events_before(self, ts_ms: int) -> list[MarketEvent]:
         events: list[MarketEvent] = []
         if self.last_seq == 0:
             self._funding.begin(ts_ms)
         dues = self._funding.crossed(ts_ms) if ts_ms >= self._funding.due_ms else []
-        if self._builder.is_due(ts_ms):
+        if ts_ms >= self._builder.due_ms:
             for bar in self._builder.close_before(ts_ms):
                 while dues and dues[0].ts_ms < bar.open_ms + self.interval_ms:
                     self._fund(events, dues.pop(0))

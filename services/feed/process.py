@@ -45,8 +45,11 @@ class Mouth(Protocol):
 
     ready: bool
 
-    def publish(self, messages: Sequence[Message]) -> None:
-        """Publish in order."""
+    def publish(self, message: Message) -> None:
+        """Publish a message."""
+
+    def publish_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
+        """Publish events in order, as they were recorded."""
 
     def answer(self, peer: bytes, message: Message) -> None:
         """Answer a request."""
@@ -102,10 +105,10 @@ class FeedShell:
             self._open_stream(now)
         events = self._work(said)
         if events:
-            self._recording.append(events)
+            bodies = self._recording.append(events)
             if self._recording.is_short_of_room:
                 self._mouth.end_session("the disk of the recording is almost full")
-            self._mouth.publish(events)
+            self._mouth.publish_events(events, bodies)
             for event in events:
                 if isinstance(event, Candle):
                     self._source.published(event, now)
@@ -244,7 +247,7 @@ class FeedShell:
             reconnects=max(0, self._reconnects),
             detail=self._detail,
         )
-        self._mouth.publish([status])
+        self._mouth.publish(status)
 
 
 class _RunnerMouth:
@@ -262,8 +265,11 @@ class _RunnerMouth:
     def ready(self, ready: bool) -> None:
         self._runner.ready = ready
 
-    def publish(self, messages: Sequence[Message]) -> None:
-        self._runner.publisher.send_all(messages)
+    def publish(self, message: Message) -> None:
+        self._runner.publisher.send(message)
+
+    def publish_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
+        self._runner.publisher.send_events(events, bodies)
 
     def answer(self, peer: bytes, message: Message) -> None:
         self.server.send(peer, message)  # a peer that is gone asks again when it is back

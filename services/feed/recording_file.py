@@ -13,8 +13,10 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Final
 
+from bus.codec import encode_body
 from bus.errors import MalformedFrameError
 from bus.messages import Candle, Funding, MarketEvent, Quote, StreamInfo, Trade
+from bus.topics import PREFIXES
 from services.feed.packed_file import PLAIN, place_of, recorded_lines
 from services.feed.recording_lines import RecordingError, is_whole, line_of, message_of, seq_of
 from services.feed.source import Resume
@@ -113,20 +115,25 @@ class Recording:
         self._head_end = self._size
         self.info = info
 
-    def append(self, events: Sequence[MarketEvent]) -> None:
+    def append(self, events: Sequence[MarketEvent]) -> list[bytes]:
         """Write a burst of events in one go; it is on its way to the disk when this returns.
+
+        Returns the bodies that were written, to be published as they are.
 
         Raises:
             OSError: the disk is full or gone.
         """
         if not events:
-            return
+            return []
         assert events[0].seq == self.last_seq + 1, "events are numbered without a hole"
-        self._write(b"".join([line_of(event) for event in events]))
+        bodies = [encode_body(event) for event in events]
+        lines = [b"%b%b\n" % (PREFIXES[type(event)], body) for event, body in zip(events, bodies, strict=True)]
+        self._write(b"".join(lines))
         self.last_seq = events[-1].seq
         if self._size >= self._stretch_end:
             self._stretch_end = self._size + STRETCH_BYTES
             self.is_short_of_room = self._free_bytes(self._path.parent) < ROOM_BYTES
+        return bodies
 
     def events_after(self, seq: int, limit: int) -> tuple[MarketEvent, ...]:
         """Return up to `limit` events that follow `seq`."""

@@ -5,7 +5,7 @@ import orjson
 from bus.codec import decode_body, encode_body
 from bus.errors import MalformedFrameError
 from bus.messages import Message
-from bus.topics import NAMES
+from bus.topics import PREFIXES
 
 
 class RecordingError(Exception):
@@ -14,7 +14,7 @@ class RecordingError(Exception):
 
 def line_of(message: Message) -> bytes:
     """Return a message's line."""
-    return b"%s|%s\n" % (NAMES[type(message)].encode(), encode_body(message))
+    return PREFIXES[type(message)] + encode_body(message) + b"\n"
 
 
 def message_of(line: bytes) -> Message:

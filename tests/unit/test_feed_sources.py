@@ -1,6 +1,6 @@
 """Whole feeds without a wire: a source, the core and a recording, turned by hand, killed and started again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -310,10 +310,8 @@ def test_what_is_published_is_in_the_recording_first(files: Path) -> None:
     recording = Recording(files / "run" / NAME)
 
     class Witness(FakeMouth):
-        def publish(self, messages: object) -> None:
-            for message in messages:  # type: ignore[attr-defined]
-                if isinstance(message, Quote | Trade | Candle):
-                    assert message.seq <= recording.last_seq
+        def publish_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
+            assert events[-1].seq <= recording.last_seq
 
     shell = FeedShell(Witness(), recording, opener(None), FeedRules(), lambda: BOOT)
     for _ in range(3):
