@@ -127,9 +127,12 @@ class Publisher(_Speaker):
 
     def send_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
         """Publish market events in order, under their own numbers; their bodies have been encoded already."""
-        send, source, epoch = self.socket.send, self._source, self._epoch
         for event, body in zip(events, bodies, strict=True):
-            send(codec.encode(event, source, epoch, event.seq, monotonic_ns(), body), zmq.DONTWAIT)
+            self._send_event(event, body)
+
+    def _send_event(self, event: MarketEvent, body: bytes) -> None:
+        frame = codec.encode(event, self._source, self._epoch, event.seq, monotonic_ns(), body)
+        self.socket.send(frame, zmq.DONTWAIT)
 
     def receive(self) -> list[Message]:
         """Note who subscribed; return nothing. Anything else that arrives here is counted and dropped."""
