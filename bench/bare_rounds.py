@@ -1,8 +1,9 @@
 """What a decision's latency is measured against: a message that goes feed, broker, strategy, broker, and an answer back.
 
 Over bare pyzmq on loopback TCP with CURVE, each peer a process of its own. `Empty` rounds carry bytes that nobody reads.
-`Laden` ones do what no session can leave out, and nothing else: a line in the recording, messages encoded and decoded by our
-codec, the question and the answer each committed (SQLite, WAL) before they are passed on.
+`Laden` ones do what no session can leave out, and nothing else: the candle that a tick closes is published before it, both are
+lines in the recording, messages are encoded and decoded by our codec, the question and the answer each committed (SQLite,
+WAL) before they are passed on.
 """
 
 import os
@@ -44,11 +45,11 @@ _STATE = "s" * 1_200
 class Cargo(Protocol):
     """What a round carries, and what is done with it on the way."""
 
-    def tick(self, number: int) -> bytes:
-        """Feed: return the frame of a tick."""
+    def ticked(self, number: int) -> list[bytes]:
+        """Feed: return the frames of a tick."""
 
-    def question(self, tick: bytes) -> bytes | None:
-        """Broker: return what to ask because of it, None for a tick that makes no round."""
+    def question(self, frame: bytes) -> bytes | None:
+        """Broker: return what to ask because of it, None for one that makes no round."""
 
     def answer(self, question: bytes) -> bytes:
         """Strategy: return the answer."""
@@ -66,13 +67,13 @@ class Empty:
 
     every: int
 
-    def tick(self, number: int) -> bytes:
+    def ticked(self, number: int) -> list[bytes]:
         """Return a frame as long as a quote's."""
-        return (b"%s|%d|" % (b"tick" if number % self.every else b"round", number)).ljust(90, b".")
+        return [(b"%s|%d|" % (b"tick" if number % self.every else b"round", number)).ljust(90, b".")]
 
-    def question(self, tick: bytes) -> bytes | None:
+    def question(self, frame: bytes) -> bytes | None:
         """Return the same."""
-        return tick if tick.startswith(b"round") else None
+        return frame if frame.startswith(b"round") else None
 
     def answer(self, question: bytes) -> bytes:
         """Return the same."""
@@ -94,19 +95,23 @@ class Laden:
     every: int
     directory: Path
 
-    def tick(self, number: int) -> bytes:
-        """Record a quote, then encode it."""
-        quote = Quote(number + 1, number, 60_000.0, 60_000.1, 0.5, 0.25)
-        os.write(self._recording, b"quote|%s\n" % codec.encode_body(quote))
-        return self._frame(quote)
+    def ticked(self, number: int) -> list[bytes]:
+        """Record a quote and the candle that it closes, then encode them."""
+        events: list[Message] = [Quote(number + 1, number, 60_000.0, 60_000.1, 0.5, 0.25)]
+        if number % self.every == 0:
+            shape = (60_000.0, 60_001.0, 59_999.0, 60_000.5, 1.25)
+            events.insert(0, Candle(number + 1, 0, "BTCUSDT", 1_000, number, *shape))
+        os.write(self._recording, b"".join(b"event|%s\n" % codec.encode_body(event) for event in events))
+        return [self._frame(event) for event in events]
 
-    def question(self, tick: bytes) -> bytes | None:
-        """Commit a question, then encode it."""
-        quote = codec.decode(tick).message
-        assert isinstance(quote, Quote)
-        if quote.ts_ms % self.every:
+    def question(self, frame: bytes) -> bytes | None:
+        """Commit a question about the candle before, then encode it."""
+        event = codec.decode(frame).message
+        if isinstance(event, Candle):
+            self._closed.append(event)
+        if isinstance(event, Candle) or not self._closed:
             return None
-        candle = Candle(quote.seq, 0, "BTCUSDT", 1_000, quote.ts_ms, 60_000.0, 60_001.0, 59_999.0, 60_000.5, 1.25)
+        candle = self._closed.pop()
         return self._committed(Decide(candle.open_ms, (candle,), _ACCOUNT))
 
     def answer(self, question: bytes) -> bytes:
@@ -139,6 +144,10 @@ class Laden:
         self._journal.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (_STATE,))
         self._journal.execute("COMMIT")
         return self._frame(message)
+
+    @cached_property
+    def _closed(self) -> list[Candle]:
+        return []
 
     @cached_property
     def _recording(self) -> int:
@@ -189,7 +198,8 @@ def _feed(line: Line, cargo: Empty | Laden, count: int, per_second: float, told:
         due = min(count, int((monotonic_ns() - began_ns) * per_second / 1e9) + 1)
         for number in range(sent, due):
             sent_ns.append(monotonic_ns())
-            out.send(cargo.tick(number))
+            for frame in cargo.ticked(number):
+                out.send(frame)
         sent = due
         wait_ns = began_ns + int(sent * 1e9 / per_second) - monotonic_ns() if sent < count else 1_000_000_000
         if answers.poll(max(0, (wait_ns + 999_999) // 1_000_000)):

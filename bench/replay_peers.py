@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import fields
+from decimal import Decimal
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -23,7 +24,12 @@ from typing import Any
 import numpy as np
 from table import ABSENT, compare, median, row
 
-from bus.messages import MarketEvent, StopReason, TradeClosed
+from bus.messages import Fill, MarketEvent, OrderAccepted, StopReason, TradeClosed
+from services.broker.config import BrokerConfig
+from services.broker.decimals import BPS, exactly
+from services.broker.draws import entry_factor, exit_factor, latency_ms
+from services.broker.prices import slipped
+from services.broker.sizing import quantity, stop_and_target
 from services.feed.config import FeedConfig, Instrument
 from services.feed.core import FeedCore, FeedRules
 from services.feed.facts import RawCandle, RawTrade
@@ -124,6 +130,47 @@ class Ours:
         return self.play(None, self.fed())
 
 
+class Least:
+    """What no replay in decimals can leave out, and nothing else: the messages it says, and the sums that make its trades.
+
+    The sums are the broker's own (draws, slippage, size, stop and target, fees, profit), and find their order, price and quote
+    at hand: no candle is looked at, no rule of filling judged, no account kept.
+    """
+
+    def __init__(self, ours: Ours) -> None:
+        said = [one for one in ours.said(ours.columns()) if not isinstance(one, Quiet)]
+        self._words = [(type(one), tuple(getattr(one, field.name) for field in fields(one))) for one in said]
+        self._orders = {one.client_order_id: one for one in said if isinstance(one, OrderAccepted)}
+        fills = [one for one in said if isinstance(one, Fill)]
+        self._trades = list(zip(fills[::2], fills[1::2], strict=False))
+        self._config, self._market = BrokerConfig.from_settings(ours.values), ours.info
+
+    def play(self) -> int:
+        """Say and reckon everything; return the number of trades."""
+        for kind, values in self._words:
+            kind(*values)
+        config = self._config
+        for order in self._orders.values():
+            latency_ms(config.seed, order.client_order_id, config.latency_min_ms, config.latency_max_ms)
+        for entry, exit_ in self._trades:
+            self._reckon(entry, exit_)
+        return len(self._trades)
+
+    @exactly
+    def _reckon(self, entry: Fill, exit_: Fill) -> None:
+        config, market, signal = self._config, self._market, self._orders[entry.client_order_id].signal
+        sign, tick = signal.side.sign, market.tick_size
+        factor = entry_factor(config.seed, entry.client_order_id)
+        bought = slipped(entry.base_price, config.slip_bps, factor, sign, tick)
+        qty = quantity(config, market, signal, bought, config.starting_balance, None)
+        sl, _ = stop_and_target(market, signal, bought)
+        factor = exit_factor(config.seed, entry.client_order_id)
+        sold = slipped(exit_.base_price, config.slip_bps, factor, -sign, tick)
+        fees = qty * bought * config.taker_fee_bps / BPS + qty * sold * config.taker_fee_bps / BPS
+        pnl = sign * (sold - bought) * qty - fees
+        (pnl / (qty * abs(bought - sl))).quantize(Decimal("0.000001"))
+
+
 def seconds_of(work: Callable[[], object], trials: int = TRIALS) -> list[float]:
     """Return the processor's seconds for each trial; what lies in memory anyway is not collected meanwhile."""
     gc.collect()
@@ -197,15 +244,6 @@ def whole_command(ours: Ours, place: Path) -> float:
     return perf_counter() - begun
 
 
-def words_alone(ours: Ours) -> None:
-    """Print how fast a replay could be that does nothing but make the messages it has to say, of values at hand."""
-    said = [one for one in ours.said(ours.columns()) if not isinstance(one, Quiet)]
-    made = [(type(one), tuple(getattr(one, field.name) for field in fields(one))) for one in said]
-    seconds = median(seconds_of(lambda: [kind(*values) for kind, values in made]))
-    what = f"candles, {ours.cross[0]} over {ours.cross[1]}: nothing but making the {len(said):,} messages: the least there is"
-    row(what, f"{ours.rows / seconds:,.0f}/s")
-
-
 def per_trade(often: Ours, rarely: Ours) -> None:
     """Print what a trade costs, its refused signals and the leaps to it and from it included."""
     more = median(seconds_of(often.in_leaps)) - median(seconds_of(rarely.in_leaps))
@@ -253,10 +291,13 @@ def main() -> int:
         beside("hftbacktest", "hftbacktest_py", ticks, tick_file, leaps, [" (to reach: 0.3)"])
         rarely = Ours(CANDLES, SLOW_CROSS)
         for market in (candles, rarely):
-            leaps = {"candles, {} over {}, in leaps,".format(*market.cross): market.in_leaps}
-            beside("backtesting.py", "backtesting_py", market, candle_file, leaps, [" (to reach: 20)"])
-            beside("vectorbt", "vectorbt_py", market, candle_file, leaps, [" (to reach: 1)"])
-        words_alone(candles)
+            what = "candles, {} over {},".format(*market.cross)
+            ways = {
+                f"{what} in leaps,": market.in_leaps,
+                f"{what} not ours but the least there is,": Least(market).play,
+            }
+            beside("backtesting.py", "backtesting_py", market, candle_file, ways, [" (to reach: 20)", ""])
+            beside("vectorbt", "vectorbt_py", market, candle_file, ways, [" (to reach: 1)", ""])
         per_trade(candles, rarely)
         around(ticks, place)
         around(candles, place)

@@ -115,15 +115,9 @@ class Publisher(_Speaker):
     def send(self, message: Message) -> None:
         """Publish a message. Never waits: what a slow listener can not take is dropped for it, a gap it can see."""
         if isinstance(message, _NUMBERED):
-            frame = codec.encode(message, self._source, self._epoch, message.seq, monotonic_ns())
+            self._send_event(message, codec.encode_body(message))
         else:
-            frame = self._frame(message)
-        self.socket.send(frame, zmq.DONTWAIT)
-
-    def send_all(self, messages: Iterable[Message]) -> None:
-        """Publish messages in order."""
-        for message in messages:
-            self.send(message)
+            self.socket.send(self._frame(message), zmq.DONTWAIT)
 
     def send_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
         """Publish market events in order, under their own numbers; their bodies have been encoded already."""

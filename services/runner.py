@@ -183,7 +183,8 @@ class Runner:
     def _pass_on_notices(self) -> None:
         """Publish what was noticed, as soon as somebody listens: a service speaks before the monitor has subscribed."""
         if self._unheard and self.publisher.has_subscriber(Notice):
-            self.publisher.send_all(self._unheard)
+            for notice in self._unheard:
+                self.publisher.send(notice)
             self._unheard.clear()
 
     def stop(self, shutdown: Shutdown) -> None:

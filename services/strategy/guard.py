@@ -19,6 +19,8 @@ MOST_SIGNALS: Final = 100
 """So many signals one decision may give: a generator without an end is a mistake."""
 MOST_TEXT: Final = 500
 MOST_TRACE: Final = 4_000
+_SIDES: Final = frozenset(Side)
+_ENTRIES: Final = frozenset(Entry)
 
 T = TypeVar("T")
 E = TypeVar("E")
@@ -78,7 +80,7 @@ def signals_of(answer: object, context: Context) -> tuple[Signal, ...]:
 def _checked(signal: object, context: Context) -> Signal:
     if not isinstance(signal, Signal):
         raise WrongAnswerError(f"return a signal, several, or None; there was {_shown(signal)} among them")
-    if signal.side not in set(Side) or signal.entry not in set(Entry):
+    if signal.side not in _SIDES or signal.entry not in _ENTRIES:
         raise WrongAnswerError(f"side and entry must be a Side and an Entry, were {signal.side!r}, {signal.entry!r}")
     if signal.symbol != context.symbol:
         raise WrongAnswerError(f"the signal is for {signal.symbol!r}, the session is {context.symbol}")

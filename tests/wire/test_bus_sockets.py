@@ -66,7 +66,8 @@ def test_a_subscriber_gets_what_is_published_after_it_is_ready(make: Make, port:
     publisher = make("feed").publisher(port)
     subscriber = make("broker").subscriber(port, [Quote])
     assert wait_until(lambda: publisher.receive() == [] and publisher.has_subscriber(Quote), WAIT_MS)
-    publisher.send_all([quote(1), quote(2)])
+    publisher.send(quote(1))
+    publisher.send(quote(2))
     assert gather(subscriber.receive, 2) == [quote(1), quote(2)]
 
 
