@@ -44,11 +44,12 @@ def _around(desk: Desk, price: float) -> Around:
 
 
 def _work_range_exits(desk: Desk, held: Position, candle: Candle, *, may_hit_target: bool) -> None:
+    # What a position is left at is never better than the print: the print alone tells nearly always.
     worst, best = (candle.low, candle.high) if held.sign > 0 else (candle.high, candle.low)
-    if held.is_stopped_at(exit_price(_around(desk, worst), held.sign)):
+    if held.is_stopped_at(worst) or held.is_stopped_at(exit_price(_around(desk, worst), held.sign)):
         assert desk.quote is not None  # the candle's open
         desk.leave(held.stop_base(exit_price(desk.quote, held.sign)), ExitReason.SL)
-    elif may_hit_target and held.is_target_at(exit_price(_around(desk, best), held.sign)):
+    elif may_hit_target and held.is_target_at(best) and held.is_target_at(exit_price(_around(desk, best), held.sign)):
         desk.leave(held.tp, ExitReason.TP)
 
 

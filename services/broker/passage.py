@@ -1,14 +1,12 @@
 """A passage: a run of market events that changed nothing, what is left of it, and how far one may go. Pure."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.broker.band import Band
 from services.broker.prices import TwoSided
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(NamedTuple):
     """What the broker knows after such a run.
 
     Attributes:

@@ -1,8 +1,7 @@
 """Prices: the tick grid, slippage, and the two sides of a quote."""
 
-from dataclasses import dataclass
 from decimal import Context, Decimal
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.broker.decimals import BPS, EXACT, ONE, decimal_of, exactly
 
@@ -22,8 +21,7 @@ class TwoSided(Protocol):
         """Best price somebody takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class BidAsk:
+class BidAsk(NamedTuple):
     """A bid and an ask that no event carried."""
 
     bid: float

@@ -1,7 +1,7 @@
 """Where the account stands between two happenings: what it is worth then depends on the quote alone. Pure."""
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from bus.messages import Account, Side
 from services.broker.decimals import ZERO
@@ -14,8 +14,7 @@ def equity_of(balance: Decimal, position: Position | None, quote: TwoSided | Non
     return balance if position is None or quote is None else balance + position.unrealized(quote)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """The account but for the quote.
 
     Attributes:

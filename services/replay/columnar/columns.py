@@ -98,7 +98,7 @@ class CandleColumns:
 def place_from(seqs: Ints, seq: int) -> int:
     """Return the place of the first event whose number is `seq` or more."""
     guess = seq - 1
-    if 0 <= guess < seqs.size and seqs[guess] == seq:
+    if 0 <= guess < seqs.size and seqs.item(guess) == seq:
         return guess  # all events before it are of this kind
     return int(seqs.searchsorted(seq))
 
@@ -140,7 +140,7 @@ class Columns:
         """Return the event of a number, from 1 to `count`."""
         for table in self.tables:
             place = place_from(table.seq, seq) if table.seq.size else 0
-            if place < table.seq.size and table.seq[place] == seq:
+            if place < table.seq.size and table.seq.item(place) == seq:
                 return table.event(place)
         return next(funding for funding in self.fundings if funding.seq == seq)
 

@@ -5,9 +5,8 @@ same but for the account's mark. They are the same messages that the event-by-ev
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from decimal import localcontext
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from bus.messages import Candle, Decide, DecisionTaken, Message
 from services.broker.decimals import EXACT
@@ -28,8 +27,7 @@ class Questions(Protocol):
         """Return the newest quote when it is asked, None when there is none yet in this stream."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quiet:
+class Quiet(NamedTuple):
     """A run of questions from `begin` up to, not including, `end` while the account stood still.
 
     Attributes:
