@@ -11,7 +11,7 @@ WAL with `synchronous = NORMAL`: a kill loses nothing, a power cut perhaps the l
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -57,14 +57,13 @@ class Results:
         if not is_free:
             raise SweepError(f"another sweep is running in {directory}")
         try:
-            self._db = sqlite3.connect(self._path, isolation_level=None)
-            self._prepare(plan, directory)
+            with ExitStack() as undo:
+                undo.callback(self._lock.release)
+                self._db = undo.enter_context(closing(sqlite3.connect(self._path, isolation_level=None)))
+                self._prepare(plan, directory)
+                undo.pop_all()
         except sqlite3.Error as error:
-            self._lock.release()
             raise SweepError(f"{self._path} can not be used: {error}") from None
-        except SweepError:
-            self.close()
-            raise
 
     def __enter__(self) -> Self:
         return self
