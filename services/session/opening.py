@@ -18,7 +18,7 @@ from typing import Any
 
 from bus.ports import PORTS
 from services import signals
-from services.clock import boot_ms, iso, wall_ms
+from services.clock import boot_ms, iso, monotonic_ms, wall_ms
 from services.session import locate
 from services.session.launcher import Launcher, Process, launcher_of_dict
 from services.session.locks import FileLock
@@ -29,6 +29,8 @@ START_TIMEOUT_MS = 60_000
 """How long a process waits for another one that is just opening the session (resolving settings takes a second)."""
 CHILD_TIMEOUT_MS = 50_000
 """How long a short-lived child may take; those that wait for us at the lock outlast it."""
+_LOOK_MS = 100
+"""How often it is looked meanwhile whether a signal came."""
 ROLE_TIMEOUT_MS = 3_000
 """How long a role's lock may be held by one that is just leaving."""
 _STALE = (
@@ -165,31 +167,38 @@ def _join(session: Session, launcher: Launcher, fingerprint: str) -> Session:
 
 def _resolve(options: Mapping[str, str], cwd: Path) -> dict[str, Any]:
     """Resolve the settings in a short-lived child, so that their library never weighs on a supervisor."""
-    try:
-        child = subprocess.run(
-            [sys.executable, "-P", "-m", "services.settings"],
-            input=json.dumps(dict(options)),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            cwd=cwd,
-            timeout=CHILD_TIMEOUT_MS / 1000,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise RefusedError(
-            f"the settings were not resolved within {CHILD_TIMEOUT_MS // 1000} s; "
-            "does the strategy's module wait for something while it is imported?"
-        ) from None
+    command = [sys.executable, "-P", "-m", "services.settings"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, encoding="utf-8") as child:
+        answer, complaint = _hear_out(child, json.dumps(dict(options)))
     if child.returncode and signals.received:  # a Ctrl-C is the child's as well
         raise StoppedError
     if child.returncode == 2:
-        raise RefusedError(child.stderr.strip())
+        raise RefusedError(complaint.strip())
     # A strategy's module, imported there to see that it can be, may have printed something, or ended the child.
     with contextlib.suppress(IndexError, ValueError):
-        resolved: dict[str, Any] = json.loads(child.stdout.splitlines()[-1])
+        resolved: dict[str, Any] = json.loads(answer.splitlines()[-1])
         return resolved
-    raise RefusedError(f"the settings could not be resolved: {child.stderr.strip() or 'no answer came'}")
+    raise RefusedError(f"the settings could not be resolved: {complaint.strip() or 'no answer came'}")
+
+
+def _hear_out(child: "subprocess.Popen[str]", options: str) -> tuple[str, str]:
+    """Return what a child that resolves settings wrote, its complaints second; ended with it when we are told to stop."""
+    deadline = monotonic_ms() + CHILD_TIMEOUT_MS
+    told: str | None = options
+    while not signals.received:
+        try:
+            return child.communicate(told, timeout=_LOOK_MS / 1000)
+        except subprocess.TimeoutExpired:
+            told = None
+        if monotonic_ms() >= deadline:
+            child.kill()
+            raise RefusedError(
+                f"the settings were not resolved within {CHILD_TIMEOUT_MS // 1000} s; "
+                "does the strategy's module wait for something while it is imported?"
+            )
+    child.kill()
+    raise StoppedError
 
 
 def _refuse_kill_file(kill_file: Path) -> None:

@@ -1,6 +1,7 @@
 """What can not work is refused at once: code 2 and one sentence, from every command; nothing running is touched."""
 
 import os
+import signal
 import socket
 import sys
 
@@ -50,6 +51,18 @@ def test_a_strategy_that_ends_whoever_loads_it_is_refused(desk: Desk) -> None:
     done = desk.lap("run", LAP_STRATEGY="ender:Any")
     assert done.returncode == 2
     assert "could not be resolved" in only_line(done.stderr)
+
+
+def test_a_strategy_that_waits_while_it_is_imported_can_be_stopped(desk: Desk) -> None:
+    (desk.directory / "waits.py").write_text(
+        "import pathlib, threading\npathlib.Path('imported').touch()\nthreading.Event().wait()\n"
+    )
+    program = desk.session(LAP_STRATEGY="waits:Any")
+    eventually((desk.directory / "imported").exists, 20, "the strategy is imported")
+    os.kill(program.pid, signal.SIGTERM)
+    assert program.wait(10) == 0
+    assert not program.family()
+    assert not (desk.directory / "runs").exists()
 
 
 def test_a_broken_settings_file_is_refused_with_its_line(desk: Desk) -> None:
