@@ -37,8 +37,9 @@ figure is the median of its run's trials. The ratio is ours over the peer's. Wha
 A decision can not be acknowledged as fast as an empty round of four hops: a round that records, encodes, decodes and commits twice, and does nothing
 else (`laden`), says how near to it a session can come, and how near this one has come.
 
-A replay over candles costs next to nothing for a candle, and a third of a millisecond for a trade: its order, fills, stop, fees and
-account, each a message in exact decimals, as in a live session. So its ratio to others depends on how often a strategy trades.
+A replay over candles costs next to nothing for a candle, and a quarter of a millisecond for a trade: its order, fills, stop, fees and
+account, each a message in exact decimals, as in a live session. So its ratio to others depends on how often a strategy trades; what
+says the same messages and reckons the same trades, and does nothing else, says how near to them a replay can come.
 
 """
 COLUMNS = "| | ours | peer | ratio |\n|---|---|---|---|\n"
