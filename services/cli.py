@@ -1,6 +1,7 @@
 """`lap`: the entry point. What supervises branches off here, before anything heavy is imported."""
 
 import sys
+from pathlib import Path
 
 from services.streams import leave_output, prepare
 
@@ -10,6 +11,11 @@ SUPERVISED = ("feed", "strategy", "broker", "monitor", "exchange", "run")
 def app() -> None:
     """Run the command on the command line and exit with its code."""
     prepare()
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        sys.stderr.write("the working directory is gone; change to one that is there\n")
+        sys.exit(2)
     if sys.argv[1:2] and sys.argv[1] in SUPERVISED and not _is_tool(sys.argv[1:]):
         from services import signals
 

@@ -29,7 +29,7 @@ from services.clock import boot_ms, monotonic_ms
 from services.link import Link
 from services.orphaned import leave_the_report_to_a_child, stop_orphaned
 from services.session.keys_file import KeysError, load_or_make_keys
-from services.session.state import Session, read_session, read_stop, stop_session, write_view
+from services.session.state import KillFile, Session, read_session, read_stop, stop_session, write_view
 
 LONGEST_TURN_MS = 250
 """The loop turns at least this often, to beat and to look at its timers."""
@@ -128,6 +128,7 @@ class Runner:
         self._stacks = log.open_stacks(session.log_dir, service)
         self._stacks_after_s = max(1.0, float(session.settings["heartbeat_timeout_sec"]) - 0.5)
         self._handlers: dict[type, Callable[[Any], None]] = {Shutdown: self.stop}
+        self._kill_file = KillFile(session)
         self.listen(self.publisher, self.hear)
         if service != "monitor":
             self.subscribe("monitor", [Shutdown])
@@ -233,7 +234,7 @@ class Runner:
         now_ms = monotonic_ms()
         self._beat(now_ms)
         was_stopping = self._shutdown is not None
-        wait_ms = max(0, min(LONGEST_TURN_MS, on_turn(now_ms)))
+        wait_ms = max(0, min(LONGEST_TURN_MS, on_turn(now_ms), self._next_beat_ms - now_ms))
         if self._shutdown is not None and not was_stopping:
             return  # the turn has ended the session itself: nothing to wait for
         readable = {item for item, _ in self._poller.poll(wait_ms)}
@@ -273,6 +274,9 @@ class Runner:
                 self.stop(Shutdown(stop.reason, stop.detail))
             elif (said := read_stop(self.session)) is not None:
                 self.stop(Shutdown(said.reason, said.detail))
+            elif self._kill_file.has_lain(monotonic_ms()):
+                stop = stop_session(self.session, StopReason.KILL, self.service, "kill file")
+                self.stop(Shutdown(stop.reason, stop.detail))
         elif self.link.order is not None:
             self.stop(self.link.order)
         elif self.link.supervisor_is_gone and self._shutdown is None:

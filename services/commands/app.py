@@ -215,7 +215,8 @@ def report(
     run_dir = _run_dir(run, _state_dir(where))
     try:
         with busy(f"making the report of {run_dir.name}", quiet=quiet):
-            page = remake_report(run_dir)
+            running = _running_session(_state_dir(where))
+            page = remake_report(run_dir, is_running=running is not None and running.run_dir.resolve() == run_dir)
     except LostJournalError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
@@ -315,8 +316,8 @@ def logs(
     from services.commands.reading import logs_command
 
     session = read_session(locate.state_dir(Path.cwd(), os.environ, _state_dir(where)))
-    named = locate.environment(Path.cwd(), os.environ).get("LAP_LOG_DIR") or "logs"
-    log_dir = session.log_dir if session else Path.cwd() / named
+    cwd = Path.cwd()
+    log_dir = session.log_dir if session else cwd / (locate.named("log_dir", cwd, os.environ) or "logs")
     raise typer.Exit(logs_command(log_dir, session, service, level, follow=follow))
 
 

@@ -10,13 +10,20 @@ from services.session.state import Session
 
 
 def compose(runner: Runner, session: Session) -> Serve:
-    """Build the exchange: its loop is asyncio's, in which the runner turns a few times a second."""
-    config = ExchangeConfig.from_settings(
-        session.settings,
-        seed=session.seed,
-        port=session.ports["exchange_api"],
-        started_boot_ms=session.started_boot_ms,
-    )
+    """Build the exchange: its loop is asyncio's, in which the runner turns a few times a second.
+
+    Raises:
+        ConfigError: the simulated exchange has no market for such settings.
+    """
+    try:
+        config = ExchangeConfig.from_settings(
+            session.settings,
+            seed=session.seed,
+            port=session.ports["exchange_api"],
+            started_boot_ms=session.started_boot_ms,
+        )
+    except ExchangeError as error:
+        raise ConfigError(str(error)) from None
 
     async def run() -> None:
         stop = asyncio.Event()

@@ -13,7 +13,7 @@ from bus.messages import Candle, FeedState, StreamInfo
 from services.data_file.files import DataFileError, DataSpan, look_over, read_rows
 from services.data_file.rows import Makers
 from services.feed.candle_source import mismatch
-from services.feed.config import FeedConfig, Instrument
+from services.feed.config import INTERVALS_MS, FeedConfig, Instrument
 from services.feed.core import MAX_EMPTY_BUCKETS
 from services.feed.facts import RawCandle, RawQuote, RawTrade, Recorded, Refusal, Said, SourceState
 from services.feed.pace import Pace
@@ -160,6 +160,7 @@ def _of_recording(config: FeedConfig, path: Path, started_boot_ms: int, resume: 
     info = next(messages, None)
     if not isinstance(info, StreamInfo):
         raise SourceError(f"{path} holds no recording yet")
+    _check_head(config, info)
     played_seq = resume.last_seq if resume is not None else 0
     events = (event for event in messages if not isinstance(event, StreamInfo))
     first = next(events, None)
@@ -167,6 +168,22 @@ def _of_recording(config: FeedConfig, path: Path, started_boot_ms: int, resume: 
     last_ms = resume.last_ts_ms if resume is not None and played_seq else None
     schedule = Schedule(config.replay_speed, started_boot_ms, first.ts_ms if first else 0, last_ms)
     return ReplaySource(info, facts, _due_of_row, schedule, regenerates=False)
+
+
+def _check_head(config: FeedConfig, info: StreamInfo) -> None:
+    """Refuse settings that a recording can not follow: they shaped its events."""
+    grids = ("tick_size", "lot_size", "min_qty")
+    wanted = {"symbol": config.symbol, "interval_ms": config.interval_ms}
+    wanted |= {name: grid for name in grids if (grid := getattr(config, name)) is not None}
+    for name, value in wanted.items():
+        if value != getattr(info, name):
+            raise SourceError(f"the recording was made with {_shown(name, getattr(info, name))}; set it so")
+
+
+def _shown(name: str, value: object) -> str:
+    if name != "interval_ms":
+        return f"{name} {value}"
+    return f"interval {next((word for word, ms in INTERVALS_MS.items() if ms == value), value)}"
 
 
 def _of_files(config: FeedConfig, paths: list[Path], started_boot_ms: int, resume: Resume | None) -> ReplaySource:

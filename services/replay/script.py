@@ -1,5 +1,6 @@
 """What is replayed: a recorded run, or data files worked up to events as the feed does. Shell: it reads files."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ SEED: Final = 0
 """For data files when no seed is set: a replay draws none, so that it comes out the same each time."""
 LATER: Final[Mapping[str, Any]] = {"max_strategy_errors": 20}
 """Settings that came later than a run which does not have them, as they then were."""
+MOST_NAME_BYTES: Final = 200
+"""File systems take 255; a prefix and a suffix have room."""
 SHAPING: Final = ("symbol", "interval", "half_spread_bps", "max_quote_age_sec", "tick_size", "lot_size", "min_qty")
 """Settings that shape the stream: a recording holds what was made with them."""
 
@@ -216,7 +219,7 @@ def script_of_files(
         SourceError: a file can not be used, now or while its events are taken.
     """
     config = FeedConfig.from_settings(settings)
-    name = "-".join(path.name.split(".")[0] for path in paths)
+    name = _name_of([path.name for path in paths])
     columns = _columns_of_files(config, paths)
     if columns is None:
         info, events, refused = row_by_row(config, cwd)
@@ -264,3 +267,12 @@ def row_by_row(config: FeedConfig, cwd: Path) -> tuple[StreamInfo, Iterator[Mark
                         yield from core.take(word)  # type: ignore[arg-type]
 
     return info, events(), lambda: sum(core.refused.values())
+
+
+def _name_of(files: Sequence[str]) -> str:
+    """Return what a directory can be called after data files, however many: different files give different names."""
+    name = "-".join(file.removesuffix(".gz").removesuffix(".csv") for file in files)
+    if len(os.fsencode(name)) <= MOST_NAME_BYTES:
+        return name
+    rest = hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    return f"{files[0][: MOST_NAME_BYTES // 8]}-and-{len(files) - 1}-more-{rest}"

@@ -29,14 +29,18 @@ class LostJournalError(Exception):
     """A report made anew would know less than the one that is there; one line."""
 
 
-def remake_report(run_dir: Path) -> Path:
+def remake_report(run_dir: Path, *, is_running: bool = False) -> Path:
     """Make the report of a run again; return the page.
+
+    Args:
+        run_dir: The run's directory.
+        is_running: Its session still goes on.
 
     Raises:
         LostJournalError: The journal is damaged or gone, and the trades in `trades.csv` with it.
         OSError: The directory is gone or can not be written.
     """
-    run = read_run(run_dir)
+    run = read_run(run_dir, is_running=is_running)
     if run.facts.problems and (lost := _lost(run, run_dir / TRADES)):
         raise LostJournalError(
             f"{run.facts.problems[0]} {TRADES} has {many(lost, 'trade')} more: the report is left as it is; "
@@ -87,11 +91,11 @@ def write_report(run: Run, directory: Path) -> Path:
     return directory / "summary.html"
 
 
-def read_run(run_dir: Path) -> Run:
+def read_run(run_dir: Path, *, is_running: bool = False) -> Run:
     """Gather what a run's directory knows; what is missing is told in the run's notes."""
     config = _table(read_json(run_dir / CONFIG))
     facts = read_journal(run_dir / JOURNAL)
-    end, end_notes = _end(run_dir, facts)
+    end, end_notes = _end(run_dir, facts, is_running=is_running)
     notes = [*end_notes, *facts.problems]
     if not config:
         notes.append(f"{CONFIG} is missing or broken: settings and start are not known.")
@@ -110,7 +114,7 @@ def read_run(run_dir: Path) -> Run:
     )
 
 
-def _end(run_dir: Path, facts: JournalFacts) -> tuple[End, list[str]]:
+def _end(run_dir: Path, facts: JournalFacts, *, is_running: bool) -> tuple[End, list[str]]:
     """The session's own word, the journal's, or none."""
     said = _table(read_json(run_dir / END))
     if said:
@@ -119,7 +123,9 @@ def _end(run_dir: Path, facts: JournalFacts) -> tuple[End, list[str]]:
     if facts.stop_reason is not None:
         note = "How the session ended is known from the broker's journal alone."
         return End(facts.stop_reason, "", "broker", _last_life_ms(run_dir)), [note]
-    note = "This run did not end in order (or has not ended yet): figures are as the journal has them."
+    if is_running:
+        return End(None, "", "", _last_life_ms(run_dir)), []
+    note = "This run did not end in order: figures are as the journal has them."
     return End(StopReason.INTERNAL_ERROR, "", "", _last_life_ms(run_dir), in_order=False), [note]
 
 

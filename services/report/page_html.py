@@ -15,7 +15,7 @@ from services.report.equity import equity_curve
 from services.report.equity_svg import equity_svg
 from services.report.page_assets_file import policy, scripts, style
 from services.report.quality import HEADLINES, Grade
-from services.report.run import Run
+from services.report.run import End, Run
 from services.report.sections_html import costs, headline, session, settings, statistics
 from services.report.summary import STOP_WORDS, iso, starting_balance, verdict
 from services.report.tables_html import Cell, Row, table
@@ -98,19 +98,25 @@ def _unbreakable(data: str) -> str:
 
 
 def _head(run: Run, figures: Mapping[str, Any], name: str) -> str:
-    end = run.end
-    tone = "good" if end.reason.exit_code == 0 else "bad"
-    is_known = end.reason is StopReason.DURATION  # its detail says the same again
-    detail = "" if is_known else " ".join(end.detail.split()).removesuffix(".")
-    why = STOP_WORDS[end.reason].removesuffix(".") + (f" ({detail})." if detail else ".")
     return (
         f"<h1>{escape(name)}</h1>\n"
         f'<p class="faint">Run {escape(run.run_id)}, source {escape(str(figures["source"]))}, '
         f"{escape(clock(figures['started_at']) or 'unknown start')} to {escape(clock(figures['ended_at']))} UTC"
         f"{_market_clock(run)}</p>\n"
         f'<p class="verdict">{escape(verdict(figures))}</p>\n'
-        f'<p><span class="badge {tone}">{escape(end.reason.value)}</span>{escape(why)}</p>\n'
+        f"<p>{_why(run.end)}</p>\n"
     )
+
+
+def _why(end: End) -> str:
+    """Why it ended."""
+    if end.reason is None:
+        return '<span class="badge">running</span>The session still goes on.'
+    tone = "good" if end.reason.exit_code == 0 else "bad"
+    is_known = end.reason is StopReason.DURATION  # its detail says the same again
+    detail = "" if is_known else " ".join(end.detail.split()).removesuffix(".")
+    why = STOP_WORDS[end.reason].removesuffix(".") + (f" ({detail})." if detail else ".")
+    return f'<span class="badge {tone}">{escape(end.reason.value)}</span>{escape(why)}'
 
 
 def _market_clock(run: Run) -> str:

@@ -4,7 +4,7 @@
 better day would have given it. `good`: nothing of the kind is known.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -20,7 +20,8 @@ MOST_REFUSED_PCT = 1
 MOST_TICK_BPS = 50
 """Above this share of the price the grid of prices, not the market, makes the fills."""
 _ROUNDING = Decimal("1e-9")
-_DATA_ENDED = {
+_ENDS: Mapping[StopReason | None, str] = {
+    None: "The session still goes on: these are the figures so far.",
     StopReason.STALE_DATA: "The source fell silent: the last position may have been closed at an old price.",
     StopReason.FEED_LOST: "The source was lost: the last position may have been closed at an old price.",
     StopReason.RESTARTS_EXHAUSTED: "A service failed more often than allowed, which ended the session.",
@@ -92,7 +93,7 @@ def balance_error(facts: JournalFacts) -> Decimal:
 def _bad(run: Run) -> Iterator[str]:
     facts = run.facts
     if not run.end.in_order:
-        yield "It did not end in order, or has not ended yet."
+        yield "It did not end in order."
     if facts.problems:
         yield "The journal could not be read whole."
     elif error := balance_error(facts):
@@ -103,8 +104,8 @@ def _bad(run: Run) -> Iterator[str]:
 
 def _care(run: Run) -> Iterator[str]:
     facts, end = run.facts, run.end
-    if end.reason in _DATA_ENDED:
-        yield _DATA_ENDED[end.reason]
+    if end.reason in _ENDS:
+        yield _ENDS[end.reason]
     if restarts := ", ".join(f"{service} {count} x" for service, count in end.restarts.items() if count):
         yield f"Services were restarted ({restarts}); nothing is booked twice or lost by that."
     if reconnects := int(end.feed.get("reconnects", 0)):

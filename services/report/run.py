@@ -82,13 +82,13 @@ class JournalFacts:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How the session ended.
+    """How the session ended; `reason` is None while it still goes on.
 
     `by` is who said so; `at_ms` the wall time; `restarts` counts by service; `feed` are the feed's counts (`reconnects`,
     `refused`, `stale_sec`), where known. `in_order`: somebody said that it ended, and that was not a crash.
     """
 
-    reason: StopReason
+    reason: StopReason | None
     detail: str
     by: str
     at_ms: int

@@ -75,21 +75,23 @@ def config_path(cwd: Path, variables: Mapping[str, str]) -> Path:
 
 
 def state_dir(cwd: Path, environ: Mapping[str, str], options: Mapping[str, str] | None = None) -> Path:
-    """The state directory, by the usual layers.
+    """The state directory, by the usual layers."""
+    return cwd / ((options or {}).get("state_dir") or named("state_dir", cwd, environ) or STATE_DIR)
+
+
+def named(setting: str, cwd: Path, environ: Mapping[str, str]) -> str:
+    """Return what environment, `.env` or the settings file say of a setting that is text; empty when they do not.
 
     A broken or unreadable `lap.toml` counts as none: `lap kill` has to find its session all the same.
     """
     variables = environment(cwd, environ)
-    given = (options or {}).get("state_dir") or variables.get(f"{PREFIX}STATE_DIR")
-    return cwd / (given or _state_dir_in(config_path(cwd, variables)) or STATE_DIR)
-
-
-def _state_dir_in(config: Path) -> str:
+    if given := variables.get(f"{PREFIX}{setting.upper()}"):
+        return given
     try:
-        table: dict[str, Any] = tomllib.loads(config.read_text(encoding="utf-8-sig"))
+        table: dict[str, Any] = tomllib.loads(config_path(cwd, variables).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return ""
-    found = table.get("state_dir")
+    found = table.get(setting)
     return found if isinstance(found, str) else ""
 
 

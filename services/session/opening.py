@@ -130,7 +130,8 @@ def living(session: Session) -> dict[str, Process]:
     for service, view in read_views(session).items():
         for name, key in ((f"{service} (supervisor)", "supervisor"), (service, "service")):
             data = view.get(key)
-            if isinstance(data, dict) and (process := Process(**data)).is_alive:
+            is_bare = key == "supervisor" and data == view.get("service")
+            if isinstance(data, dict) and not is_bare and (process := Process(**data)).is_alive:
                 found[name] = process
     return found
 
@@ -143,8 +144,10 @@ def _join_or_make(launcher: Launcher, options: Mapping[str, str], cwd: Path, sta
     settings = _resolve(options, cwd)
     _refuse_kill_file(Path(cwd) / str(settings["values"]["kill_file"]))
     _make_writable(Path(cwd) / str(settings["values"]["log_dir"]))
+    _refuse_latest(Path(cwd) / str(settings["values"]["runs_dir"]) / "latest")
+    ports = _free_ports(settings["values"])
     found = _clear(state_dir, present)
-    session = _make(launcher, settings, fingerprint, cwd)
+    session = _make(launcher, settings, fingerprint, cwd, ports)
     keep_reserve(state_dir)
     _start_run(session, settings)
     write_atomic(session_file(state_dir), session.to_json(), private=True)
@@ -153,7 +156,8 @@ def _join_or_make(launcher: Launcher, options: Mapping[str, str], cwd: Path, sta
 
 def _join(session: Session, launcher: Launcher, fingerprint: str) -> Session:
     theirs = launcher_of_dict(session.launcher)
-    if (theirs.kind, theirs.head) != (launcher.kind, launcher.head):
+    are_by_hand = theirs.kind == launcher.kind == "shell"  # each from a terminal of its own
+    if not are_by_hand and (theirs.kind, theirs.head) != (launcher.kind, launcher.head):
         raise RefusedError(
             f"session {session.run_id} is already running here (started by pid {theirs.head.pid}); "
             "end it with 'lap kill', or start yours in a directory of its own"
@@ -208,6 +212,11 @@ def _refuse_kill_file(kill_file: Path) -> None:
         raise RefusedError(f"the kill file {kill_file} is there, so nothing starts; delete it to go on")
 
 
+def _refuse_latest(latest: Path) -> None:
+    if sys.platform != "win32" and latest.is_dir() and not latest.is_symlink():  # there the link is a directory
+        raise RefusedError(f"{latest} is a directory, but must be the link to the newest run; move it away")
+
+
 def _make_writable(log_dir: Path) -> None:
     """Make the log directory; every process would fail in one that is there and takes no file."""
     probe = log_dir / f".probe.{os.getpid()}"
@@ -243,7 +252,9 @@ def _close(state_dir: Path) -> bool:
     return ended.returncode == 0
 
 
-def _make(launcher: Launcher, settings: Mapping[str, Any], fingerprint: str, cwd: Path) -> Session:
+def _make(
+    launcher: Launcher, settings: Mapping[str, Any], fingerprint: str, cwd: Path, ports: Mapping[str, int]
+) -> Session:
     values = dict(settings["values"])
     if values["seed"] is None:
         values["seed"] = secrets.randbits(32)
@@ -255,7 +266,7 @@ def _make(launcher: Launcher, settings: Mapping[str, Any], fingerprint: str, cwd
         seed=values["seed"],
         started_ms=started_ms,
         started_boot_ms=boot_ms(),
-        ports=dict(zip(PORTS, _free_ports(int(values["bus_port"])), strict=True)),
+        ports=ports,
         settings=values,
         launcher=launcher.to_dict(),
         fingerprint=fingerprint,
@@ -275,13 +286,22 @@ def _new_run(runs: Path, started_ms: int) -> str:
     raise RefusedError(f"{runs} holds a thousand runs of this second")
 
 
-def _free_ports(first: int) -> list[int]:
-    if first:
-        wanted = list(range(first, first + len(PORTS)))
-        taken = [port for port in wanted if not is_free(port)]
-        if taken:
-            raise RefusedError(f"bus_port {first} needs ports {wanted[0]} to {wanted[-1]}, but {taken[0]} is taken")
-        return wanted
+def _free_ports(settings: Mapping[str, Any]) -> dict[str, int]:
+    """Return the session's ports by name; the one of the metrics must be free as well."""
+    metrics = settings["metrics_port"]
+    if metrics is not None and not is_free(int(metrics)):
+        raise RefusedError(f"metrics_port {metrics} is taken by another program")
+    first = int(settings["bus_port"])
+    if not first:
+        return dict(zip(PORTS, _free_block(), strict=True))
+    wanted = list(range(first, first + len(PORTS)))
+    taken = [port for port in wanted if not is_free(port)]
+    if taken:
+        raise RefusedError(f"bus_port {first} needs ports {wanted[0]} to {wanted[-1]}, but {taken[0]} is taken")
+    return dict(zip(PORTS, wanted, strict=True))
+
+
+def _free_block() -> list[int]:
     while True:
         # A block: sessions that start at the same instant then meet in none of their ports, or once in a lifetime.
         start = _LOW + secrets.randbelow((_HIGH - _LOW) // len(PORTS)) * len(PORTS)
@@ -293,6 +313,8 @@ def _free_ports(first: int) -> list[int]:
 def is_free(port: int) -> bool:
     """Whether a port on the loopback interface could be taken now."""
     with socket.socket() as probe:
+        if sys.platform != "win32":  # as libzmq and asyncio bind there: connections that have just ended hold nobody up
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

@@ -18,9 +18,11 @@ def find_run(run: str, options: Mapping[str, str]) -> Path | None:
     """
     cwd = Path.cwd()
     session = read_session(locate.state_dir(cwd, os.environ, options))
-    named = locate.environment(cwd, os.environ).get("LAP_RUNS_DIR")
-    runs = cwd / named if named else session.path("runs_dir") if session else cwd / "runs"
-    for candidate in (runs / run, Path(run)):
+    named = cwd / (locate.named("runs_dir", cwd, os.environ) or "runs")
+    kept = session.path("runs_dir") if session else named  # perhaps where an option of that session wanted them
+    is_asked_for = bool(locate.environment(cwd, os.environ).get("LAP_RUNS_DIR"))
+    first, second = (named, kept) if is_asked_for else (kept, named)
+    for candidate in (first / run, second / run, Path(run)):
         if any(is_there(candidate / name) for name in ("config.json", "journal.db")):
             return candidate.resolve()
     return None

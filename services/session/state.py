@@ -17,6 +17,8 @@ from services.waiting import read_json, write_atomic, write_first
 
 CLOSING_LOCK = "closing.lock"
 """Held by the process that closes the session."""
+KILL_FILE_PATIENCE_MS = 1_000
+"""How long the kill file may lie there before others act in the monitor's stead."""
 _RESERVE = "reserve"
 _RESERVE_BYTES = 64 * 1024
 
@@ -165,6 +167,26 @@ def remove_kill_file(session: Session) -> None:
     """
     path = session.kill_file
     path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+
+
+class KillFile:
+    """Watches for a session's kill file in the stead of a monitor that does not, or is not there."""
+
+    def __init__(self, session: Session) -> None:
+        self._path = session.kill_file
+        self._since_ms: int | None = None
+
+    def has_lain(self, now_ms: int) -> bool:
+        """Whether the kill file has been seen for so long that a monitor would have obeyed."""
+        if not self._path.exists():
+            self._since_ms = None
+            return False
+        self._since_ms = self._since_ms or now_ms
+        return now_ms - self._since_ms >= KILL_FILE_PATIENCE_MS
+
+    def forget(self) -> None:
+        """Begin anew: the watcher itself has not run for a while."""
+        self._since_ms = None
 
 
 def keep_reserve(state_dir: Path) -> None:

@@ -16,7 +16,7 @@ from pydantic_settings import EnvSettingsSource, InitSettingsSource, TomlConfigS
 
 from services.session import locate
 from services.settings.model import Settings
-from services.waiting import is_there
+from services.waiting import is_there, read_json
 
 NAMES = tuple(Settings.model_fields)
 VARIABLES = tuple(f"{locate.PREFIX}{name.upper()}" for name in NAMES)
@@ -25,6 +25,7 @@ OTHER_VARIABLES = (locate.CONFIG_VARIABLE, "LAP_TEST_TIMEOUT_FACTOR")
 # Settings with an option of their own; any other is given by `--set NAME=VALUE`.
 OPTIONS = ("source", "symbol", "interval", "duration", "seed")
 DEFAULT = "default"
+_MARKET = ("symbol", "interval")
 
 
 class SettingsError(Exception):
@@ -142,6 +143,22 @@ def options_layer(options: Mapping[str, str]) -> Layer:
     values = InitSettingsSource(Settings, dict(options))()
     origins = {name: f"--{name}" if name in OPTIONS else f"--set {name}" for name in values}
     return Layer(values, origins, origins)
+
+
+def recorded_layer(values: Mapping[str, Any], cwd: Path) -> Layer:
+    """What market a recorded run was of, when a session replays one: it lies below all that is said."""
+    files = values["replay_file"] or []
+    of_run: dict[str, Any] = {}
+    if values["source"] == "replay" and len(files) == 1:
+        path = cwd / files[0]
+        config = read_json((path if path.is_dir() else path.parent) / "config.json")
+        said = config.get("settings") if isinstance(config, dict) else None
+        is_recording = path.is_dir() or path.name.startswith("events.")
+        of_run = (
+            {name: said[name] for name in _MARKET if name in said} if is_recording and isinstance(said, dict) else {}
+        )
+    origins = dict.fromkeys(of_run, "replay_file")
+    return Layer(of_run, origins, origins)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """Settings as a session will use them: the highest layer's value of each, checked, with its origin."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from services.settings.layers import DEFAULT, SettingsError, options_layer, read_layers
+from services.settings.layers import DEFAULT, Layer, SettingsError, options_layer, read_layers, recorded_layer
 from services.settings.model import Located, Settings
 from services.settings.texts import shown
 
@@ -25,7 +25,8 @@ _KINDS = {"finite_number": "must be a finite number", "float": "must be a number
 class Resolved:
     """All settings by name, as JSON has them (`duration` None: endless), and where each comes from.
 
-    An origin is `default`, the settings file's name (`lap.toml`), `LAP_<NAME>`, `.env`, `--<name>` or `--set <name>`.
+    An origin is `default`, `replay_file` (what the run that is replayed was made with), the settings file's name
+    (`lap.toml`), `LAP_<NAME>`, `.env`, `--<name>` or `--set <name>`.
     """
 
     values: dict[str, Any]
@@ -53,10 +54,17 @@ def resolve(options: Mapping[str, str], cwd: Path, environ: Mapping[str, str]) -
     Raises:
         SettingsError: Something is wrong; its text is one line for a person.
     """
+    layers = read_layers(options, cwd, environ)
+    said = _merged(layers, cwd)
+    recorded = recorded_layer(said.values, cwd)
+    return _merged([recorded, *layers], cwd) if recorded.values else said
+
+
+def _merged(layers: Sequence[Layer], cwd: Path) -> Resolved:
     given: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, DEFAULT)
     places = dict.fromkeys(Settings.model_fields, "the default")
-    for layer in read_layers(options, cwd, environ):
+    for layer in layers:
         given |= layer.values
         origins |= layer.origins
         places |= layer.places

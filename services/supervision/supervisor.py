@@ -17,7 +17,16 @@ from services.alerts_file import alert
 from services.clock import monotonic_ms
 from services.session.launcher import Launcher, OutputWatch, Process
 from services.session.locks import FileLock
-from services.session.state import Session, Stop, is_done, read_stop, read_views, remove_kill_file, stop_session
+from services.session.state import (
+    KillFile,
+    Session,
+    Stop,
+    is_done,
+    read_stop,
+    read_views,
+    remove_kill_file,
+    stop_session,
+)
 from services.supervision.child import Word
 from services.supervision.keeper import Keeper, Verdict
 from services.supervision.messenger import Messenger
@@ -30,8 +39,6 @@ LATE_MS = 1_500
 """A turn that comes this much late was no turn of a running machine: all patience begins anew."""
 LOOK_AROUND_MS = 500
 LOOK_AT_PEERS_MS = 2_000
-KILL_FILE_PATIENCE_MS = 1_000
-"""How long the kill file may lie there before a supervisor acts in the monitor's stead."""
 SIGNAL_PATIENCE_MS = 300
 """After SIGTERM: time to see whether honcho only passes on that another supervisor died."""
 DONE_MS = 30_000
@@ -61,7 +68,7 @@ class Supervisor:
         self._messenger = Messenger(session) if "monitor" in services else None
         self._stop: Stop | None = None
         self._last_turn_ms = self._last_look_ms = self._last_look_at_peers_ms = monotonic_ms()
-        self._kill_file_since_ms: int | None = None
+        self._kill_file = KillFile(session)
         self._signal_since_ms: int | None = None
 
     def run(self) -> int:
@@ -93,7 +100,8 @@ class Supervisor:
         if now_ms - self._last_look_ms >= LOOK_AROUND_MS:
             self._last_look_ms = now_ms
             self._watch_launcher()
-            self._watch_kill_file(now_ms)
+            if self._kill_file.has_lain(now_ms):
+                self._say_stop(StopReason.KILL, "kill file")
         if now_ms - self._last_look_at_peers_ms >= LOOK_AT_PEERS_MS:
             self._last_look_at_peers_ms = now_ms
             self._watch_peers()
@@ -118,14 +126,6 @@ class Supervisor:
         dead = self._dead_peers() if self._launcher.kind == "honcho" else []
         if dead:
             self._say_stop(StopReason.INTERNAL_ERROR, f"the supervisor of {', '.join(dead)} is gone")
-
-    def _watch_kill_file(self, now_ms: int) -> None:
-        if not self._session.kill_file.exists():
-            self._kill_file_since_ms = None
-            return
-        self._kill_file_since_ms = self._kill_file_since_ms or now_ms
-        if now_ms - self._kill_file_since_ms >= KILL_FILE_PATIENCE_MS:
-            self._say_stop(StopReason.KILL, "kill file")
 
     def _dead_peers(self) -> list[str]:
         """Services whose supervisor is gone though the session goes on."""
@@ -152,7 +152,8 @@ class Supervisor:
         self._say_stop(reason, verdict.detail)
 
     def _forgive(self, now_ms: int) -> None:
-        self._kill_file_since_ms = self._signal_since_ms = None
+        self._kill_file.forget()
+        self._signal_since_ms = None
         for keeper in self._keepers.values():
             keeper.turn_came_late(now_ms)
 

@@ -213,13 +213,24 @@ def test_many_services_started_by_hand_are_one_session(desk: Desk) -> None:
 
 
 def test_bare_services_are_a_session_that_all_can_see_and_one_of_them_can_end(desk: Desk) -> None:
-    programs = [desk.start(sys.executable, "-m", f"services.{service}", **QUICK) for service in SERVICES]
+    by_hand = "'{}' -m services.{}; exit $?"  # each below a shell of its own, as in a terminal of its own
+    programs = [desk.start("sh", "-c", by_hand.format(sys.executable, service), **QUICK) for service in SERVICES]
     desk.wait_running()
-    assert f"pid {programs[0].pid}" in desk.lap("status").stdout
+    feed = desk.service_pid("feed")
+    assert f"pid {feed}" in desk.lap("status").stdout
     refused = desk.lap("run", **QUICK)
     assert refused.returncode == 2
     assert "is already running here" in refused.stderr
-    os.kill(programs[0].pid, signal.SIGINT)
+    os.kill(feed, signal.SIGINT)
     assert [program.wait(20) for program in programs] == [0, 0, 0, 0]
     eventually((desk.run_dir / "summary.json").exists, 20, "the report")
     assert desk.summary()["stop_reason"] == "signal"
+
+
+def test_bare_services_obey_the_kill_file_without_a_monitor(desk: Desk) -> None:
+    programs = [desk.start(sys.executable, "-m", f"services.{service}", **QUICK) for service in ("feed", "broker")]
+    eventually(lambda: all(desk.service_pid(service) for service in ("feed", "broker")), 20, "both are there")
+    killed = desk.lap("kill", "--timeout", "20")
+    assert (killed.returncode, [program.wait(20) for program in programs]) == (0, [0, 0]), killed
+    eventually((desk.run_dir / "summary.json").exists, 20, "the report")
+    assert desk.summary()["stop_reason"] == "kill"

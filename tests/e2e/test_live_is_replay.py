@@ -41,6 +41,20 @@ BUSY = {
 """A trade every few seconds."""
 
 
+def test_a_recorded_run_can_be_a_session_again_as_the_market_it_was(desk: Desk) -> None:
+    env = {"LAP_SOURCE": "mock", "LAP_SYMBOL": "ETHUSDT", "LAP_INTERVAL": "1s", "LAP_DURATION": "0.1"}
+    assert desk.lap("run", **env).returncode == 0
+    events = (desk.run_dir / "events.jsonl").read_bytes()
+    again = {"LAP_SOURCE": "replay", "LAP_REPLAY_FILE": f"runs/{desk.run_dir.name}", "LAP_REPLAY_SPEED": "max"}
+    assert desk.lap("run", **again).returncode == 0
+    told = desk.summary()
+    assert (told["symbol"], told["interval"], told["stop_reason"]) == ("ETHUSDT", "1s", "end_of_data")
+    assert (desk.run_dir / "events.jsonl").read_bytes() == events
+    other = desk.lap("run", **again, LAP_SYMBOL="BTCUSDT")
+    assert other.returncode == 2, other
+    assert "the recording was made with symbol ETHUSDT" in other.stdout + other.stderr
+
+
 def mock(desk: Desk) -> None:
     program = desk.session(**ports(), LAP_DURATION="0.4")
     ends(desk, program, 0, "duration")

@@ -3,9 +3,11 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 
 import pytest
+from crashing import own_ports
 from processes import LAP, Desk, eventually
 
 pytestmark = pytest.mark.timeout(120)
@@ -165,5 +167,41 @@ def test_taken_ports_are_refused(desk: Desk) -> None:
         port = taken.getsockname()[1]
         port = min(port, 65_000)
         done = desk.lap("run", "--set", f"bus_port={port}", LAP_SOURCE="mock")
+        metrics = desk.lap("run", "--set", f"metrics_port={port}", LAP_SOURCE="mock")
+    assert (done.returncode, metrics.returncode) == (2, 2)
+    assert f"bus_port {port} needs" in only_line(done.stderr)
+    assert only_line(metrics.stderr) == f"metrics_port {port} is taken by another program"
+    assert not list(desk.directory.glob("runs/*")), "no run is left that never was"
+
+
+def test_a_refused_start_leaves_what_the_session_before_left(desk: Desk) -> None:
+    assert desk.lap("run", LAP_SOURCE="mock", LAP_DURATION="0.02").returncode == 0
+    before = desk.json(".lap", "session.json"), sorted(desk.directory.glob("runs/*"))
+    (desk.directory / "runs" / "latest").unlink()
+    (desk.directory / "runs" / "latest").mkdir()
+    done = desk.lap("run", LAP_SOURCE="mock")
     assert done.returncode == 2
-    assert str(port) in only_line(done.stderr)
+    assert "latest is a directory" in only_line(done.stderr)
+    assert (desk.json(".lap", "session.json"), sorted(desk.directory.glob("runs/*"))) == before
+
+
+def test_sessions_follow_each_other_on_the_same_ports(desk: Desk) -> None:
+    ports = str(own_ports())
+    for _ in range(2):
+        done = desk.lap("run", LAP_SOURCE="mock", LAP_DURATION="0.05", LAP_BUS_PORT=ports)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_market_that_the_simulated_exchange_has_not_is_refused_in_a_sentence(desk: Desk) -> None:
+    program = desk.session("--source", "demo", "--symbol", "BTC.P")
+    assert program.wait(60) == 2
+    assert "Traceback" not in program.output()
+    assert desk.summary()["stop_reason"] == "config"
+
+
+def test_a_working_directory_that_is_gone_is_told(desk: Desk) -> None:
+    gone = desk.directory / "gone"
+    gone.mkdir()
+    words = ["sh", "-c", f"cd '{gone}' && rmdir '{gone}' && exec '{LAP}' run --source mock"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (2, "the working directory is gone; change to one that is there\n")

@@ -82,6 +82,21 @@ def test_trades_alone_and_candles_are_replayed_into_the_runs_directory(desk: Des
         assert report_of(desk, desk.lap("replay", f"{name}.csv", *LIVELY), f"runs/replay-{name}")
 
 
+def test_reports_of_different_files_go_to_different_directories_however_many_there_are(desk: Desk) -> None:
+    facts = swings()
+    for name in ("btc.jan", "btc.feb", "b" * 240):
+        write_csv(desk.directory / f"{name}.csv", "trades", rows_of(facts, RawTrade))
+        assert desk.lap("replay", f"{name}.csv", *LIVELY).returncode == 0
+    days = [f"a_long_name_for_{day}.csv" for day in range(12)]
+    for day in days:
+        write_csv(desk.directory / day, "trades", rows_of(facts, RawTrade))
+    assert desk.lap("replay", *days, *LIVELY).returncode == 0
+    assert desk.lap("replay", *days[:-1], *LIVELY).returncode == 0
+    made = {path.name for path in (desk.directory / "runs").iterdir()}
+    assert {"replay-btc.jan", "replay-btc.feb"} < made
+    assert len(made) == 5
+
+
 def test_settings_come_from_the_directory_and_the_command_line_goes_over_them(desk: Desk) -> None:
     write_csv(desk.directory / "candles.csv", "candles", candle_rows(swings()))
     (desk.directory / "lap.toml").write_text("seed = 5\nstop_bps = 40\n")

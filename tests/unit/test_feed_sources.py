@@ -211,7 +211,7 @@ def test_a_recorded_run_is_replayed_with_its_own_head_and_events(files: Path) ->
     for names in (["first"], [f"first/{NAME}"]):
         again = open_feed(
             files / "again" / str(len(names[0])),
-            replay(files, *names, replay_speed="max", interval="1h", tick_size=5.0),
+            replay(files, *names, replay_speed="max"),
         )
         again.run_to(0)
         assert again.events == list(read_all(files / "first"))[1:]
@@ -283,6 +283,16 @@ def test_a_run_is_replayed_alone_and_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "run" / NAME).write_bytes(b"")
     with pytest.raises(SourceError, match="holds no recording yet"):
         replay(tmp_path, "run")(None)
+
+
+@pytest.mark.parametrize(("name", "value"), [("symbol", "ETHUSDT"), ("interval", "1s"), ("tick_size", 0.5)])
+def test_a_run_is_not_replayed_as_what_it_was_not(tmp_path: Path, name: str, value: object) -> None:
+    feed = open_feed(tmp_path / "run", mock())
+    feed.run_to(1_000)
+    feed.kill()
+    replay(tmp_path, "run")(None)
+    with pytest.raises(SourceError, match=f"the recording was made with {name} "):
+        replay(tmp_path, "run", **{name: value})(None)
 
 
 def test_a_row_with_an_absurd_time_holds_nothing_up(tmp_path: Path) -> None:

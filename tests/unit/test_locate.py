@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.session.locate import environment, fingerprint, state_dir
+from services.session.runs import find_run
 
 
 def test_the_state_directory_follows_the_layers(tmp_path: Path) -> None:
@@ -20,6 +21,18 @@ def test_the_state_directory_follows_the_layers(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LAP_STATE_DIR=dotenv\n")
     assert found({"LAP_STATE_DIR": "shell"}) == "dotenv"
     assert found({"LAP_STATE_DIR": "shell"}, {"state_dir": "option"}) == "option"
+
+
+def test_runs_are_found_where_the_settings_file_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "mine" / "one"
+    run.mkdir(parents=True)
+    (run / "config.json").touch()
+    assert find_run("one", {}) is None
+    (tmp_path / "lap.toml").write_text("runs_dir = 'mine'\n")
+    assert find_run("one", {}) == run
+    monkeypatch.setenv("LAP_RUNS_DIR", "elsewhere")
+    assert find_run("one", {}) is None
 
 
 def test_another_settings_file_and_an_absolute_directory_count(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """How a session begins, where that goes wrong before there is one."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,13 @@ def test_settings_that_are_never_resolved_are_refused_in_a_sentence(
     with pytest.raises(opening.RefusedError, match="not resolved within 1 s"):
         opening.open_session(run_launcher(), {"strategy": "hangs:Hangs", "source": "mock"}, tmp_path)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_port_is_free_as_soon_as_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            accepted, _ = server.accept()
+            accepted.close()  # who closes first waits for stray packets, for a minute
+        assert not opening.is_free(port)
+    assert opening.is_free(port)

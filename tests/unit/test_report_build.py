@@ -48,6 +48,16 @@ def figures(directory: Path) -> dict[str, Any]:
     return found
 
 
+def test_a_session_that_goes_on_is_not_told_to_be_broken(tmp_path: Path) -> None:
+    directory = run_dir(tmp_path, closed_by=None)
+    remake_report(directory, is_running=True)
+    told = figures(directory)
+    assert (told["stop_reason"], told["exit_code"], told["quality"]["grade"]) == (None, None, "care")
+    assert "still goes on" in (directory / "summary.html").read_text()
+    remake_report(directory)
+    assert figures(directory)["stop_reason"] == "internal_error"
+
+
 def test_three_files_are_written_and_nothing_else_is_left(tmp_path: Path) -> None:
     directory = run_dir(tmp_path)
     assert build_report(directory, END) == directory / "summary.html"

@@ -418,6 +418,20 @@ def test_replay_files_are_one_or_several_relative_to_the_working_directory(tmp_p
     assert error(tmp_path, {"LAP_REPLAY_FILE": "a.csv,x.csv"}).startswith("replay_file must exist, 'x.csv' does not")
 
 
+def test_a_session_that_replays_a_run_is_of_its_market_unless_told_otherwise(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "events.jsonl").touch()
+    (run / "config.json").write_text('{"settings": {"symbol": "ETHUSDT", "interval": "5s", "stop_bps": 99}}')
+    for name in ("run", "run/events.jsonl"):
+        found = env(tmp_path, source="replay", replay_file=name, interval="1m")
+        assert [found.values[name] for name in ("symbol", "interval", "stop_bps")] == ["ETHUSDT", "1m", 30.0]
+        assert [found.origins[name] for name in ("symbol", "interval")] == ["replay_file", "LAP_INTERVAL"]
+    assert env(tmp_path, source="mock", replay_file="run").values["symbol"] == "BTCUSDT"
+    (run / "config.json").write_text("[")
+    assert env(tmp_path, source="replay", replay_file="run").values["symbol"] == "BTCUSDT"
+
+
 def test_secrets_in_notification_urls_are_not_shown(tmp_path: Path) -> None:
     rows = {row.name: row for row in describe(env(tmp_path, alert_urls="tgram://1234:secret/5"))}
     assert rows["alert_urls"].value == "tgram://..."
