@@ -27,7 +27,7 @@ from services.exchange.market_clock import MarketClock
 from services.exchange.protocol import GREETING, Dialogue, Habits, Subscription
 
 WS_PATH = "/public/"
-TURN_MS = 250  # the longest time between two turns
+TURN_MS = 100  # the longest time between two turns
 _LEAST_TURN_MS = 2  # what falls due within it goes out together
 _SETTLE_MS = 250  # between the first subscription and a waiting market: time for the client's other subscriptions
 _STRETCH_MS = 100  # of work before the loop turns again, if the market runs faster than it can be told
@@ -58,7 +58,7 @@ class Exchange:
         self._board(config.symbol)
 
     async def run(self, stop: asyncio.Event, on_turn: Callable[[], None]) -> None:
-        """Let time pass until `stop`; calls `on_turn` about four times a second."""
+        """Let time pass until `stop`; calls `on_turn` about ten times a second."""
         turned_ms = -TURN_MS
         while not stop.is_set():
             now_ms = boot_ms()

@@ -21,9 +21,9 @@ _MESSAGE_BYTES = 64 * 1024
 async def serve(
     config: ExchangeConfig, stop: asyncio.Event, on_turn: Callable[[], None], say: Callable[[str], None]
 ) -> None:
-    """Keep an exchange open until `stop` is set, which is noticed within a quarter of a second.
+    """Keep an exchange open until `stop` is set, which is noticed within a tenth of a second.
 
-    `on_turn` is called from the event loop about four times a second: the beat of a supervised one. `say` gets lines
+    `on_turn` is called from the event loop about ten times a second: the beat of a supervised one. `say` gets lines
     for a person: the URLs once it listens, cut connections, the end of the data.
 
     Raises:
