@@ -361,12 +361,12 @@ def test_a_handshake_can_be_refused() -> None:
     assert refusal.value.status_code == 429
 
 
-def test_the_loop_reports_about_four_times_a_second_with_and_without_clients() -> None:
+def test_the_loop_reports_about_ten_times_a_second_with_and_without_clients() -> None:
     with running(config()) as exchange:
         alone = [exchange.turns.get(timeout=WAIT_S) for _ in range(4)]
         exchange.greeted().subscribe("trade")
         busy = [exchange.turns.get(timeout=WAIT_S) for _ in range(4)]
-        assert min(later - earlier for earlier, later in pairwise([*alone, *busy])) >= 240
+        assert min(later - earlier for earlier, later in pairwise([*alone, *busy])) >= 90
 
 
 def _standalone(*arguments: str) -> str:
