@@ -192,7 +192,7 @@ def test_a_session_that_was_killed_has_a_report_that_says_so(desk: Desk) -> None
     assert made.returncode == 0, made.stderr
     killed = Session(desk)
     quality = killed.summary["quality"]
-    assert (quality["grade"], quality["reasons"][0]) == ("bad", "It did not end in order, or has not ended yet.")
+    assert (quality["grade"], quality["reasons"][0]) == ("bad", "It did not end in order.")
     assert len(killed.rows) == killed.journal("SELECT count(*) FROM trades")[0][0] == killed.summary["trades"] >= 1
     text = (killed.run_dir / "summary.html").read_text(encoding="utf-8")
     assert "This session can not be trusted." in text

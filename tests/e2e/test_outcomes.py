@@ -3,12 +3,10 @@
 import os
 import shutil
 import signal
-import socket
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from crashing import own_ports
 from processes import LAP, QUICK, Desk, eventually, python_path
 from provoking import StateWatch
 from tape import write_tape
@@ -291,12 +289,10 @@ def test_a_report_that_takes_too_long_holds_up_nobody(desk: Desk) -> None:
 
 
 @pytest.mark.provokes("stop_reason config", "alert ... can not start: ...")
-def test_a_port_that_is_taken_from_a_service_refuses_the_session(desk: Desk) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", own_ports()))
-        taken.listen()
-        program = desk.session(LAP_METRICS_PORT=str(taken.getsockname()[1]))
-        assert program.wait(40) == 2
+def test_a_market_that_the_simulated_exchange_has_not_refuses_the_session(desk: Desk) -> None:
+    program = desk.session("--source", "demo", "--symbol", "BTC.P")
+    assert program.wait(60) == 2
+    assert "Traceback" not in program.output()
     assert desk.summary()["stop_reason"] == "config"
 
 

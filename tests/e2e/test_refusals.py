@@ -192,13 +192,6 @@ def test_sessions_follow_each_other_on_the_same_ports(desk: Desk) -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_a_market_that_the_simulated_exchange_has_not_is_refused_in_a_sentence(desk: Desk) -> None:
-    program = desk.session("--source", "demo", "--symbol", "BTC.P")
-    assert program.wait(60) == 2
-    assert "Traceback" not in program.output()
-    assert desk.summary()["stop_reason"] == "config"
-
-
 def test_a_working_directory_that_is_gone_is_told(desk: Desk) -> None:
     gone = desk.directory / "gone"
     gone.mkdir()
