@@ -21,7 +21,7 @@ from services.feed.config import INTERVALS_MS
 from services.replay.script import ReplayError, Script, read_script
 from services.settings import Resolved
 from services.strategy.interface import StrategyError
-from services.strategy.loading import load_strategy
+from services.strategy.loading import load_strategy, strategy_class
 from services.sweep.bundle_file import Bundle, bundle_of
 from services.sweep.combination import check_space
 from services.sweep.errors import BrokenOffError, SweepError
@@ -33,7 +33,7 @@ from services.sweep.pool_own import own_pool
 from services.sweep.process import Pool, StoppedError, Sweep, runs_in
 from services.sweep.results_sqlite import Results
 from services.sweep.search import Sampler
-from services.sweep.space import MOST_RUNS, Space, combinations, names_of, size, space_of
+from services.sweep.space import MOST_RUNS, Choices, Space, combinations, names_of, size, space_of
 from services.sweep.table import fold_results
 from services.sweep.terminal import folds_table, runs_table, shown_figures
 from services.sweep.verdict import verdict
@@ -113,6 +113,7 @@ def _prepare(wanted: Wanted) -> Prepared:
         if name in script.fixed:
             raise SweepError(f"{name} can not be swept: the run was recorded with it")
     check_space(space, base, partial(_refusal, cwd=cwd))
+    _import_strategies(space, cwd)
     bundle = bundle_of(paths, cwd)
     plan = Plan(
         data=bundle.data_digests,
@@ -160,6 +161,17 @@ def _refusal(settings: Mapping[str, Any], cwd: Path) -> str:
     except StrategyError as error:
         return str(error)
     return ""
+
+
+def _import_strategies(space: Space, cwd: Path) -> None:
+    """Import every strategy that is swept: what the bundle sends, and knows again, is what was imported."""
+    for dimension in space:
+        if dimension.name == "strategy" and isinstance(dimension, Choices):
+            for name in dimension.values:
+                try:
+                    strategy_class(str(name), cwd)
+                except StrategyError as error:
+                    raise SweepError(str(error)) from None
 
 
 def _folds(word: str, bundle: Bundle, base: Resolved, space: Space) -> tuple[Fold, ...]:

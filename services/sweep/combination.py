@@ -65,6 +65,8 @@ def check_space(space: Space, base: Resolved, refuses: Refuses) -> None:
 
 
 def _check_setting(name: str, values: tuple[Value, ...], base: Resolved) -> None:
+    if name == "strategy_params":
+        raise SweepError("strategy_params can not be swept as a whole: name the parameter itself, as --grid fast=5,10")
     if name not in SWEPT:
         raise SweepError(f"{name} can not be swept: a replay does not depend on it")
     for value in values:

@@ -207,3 +207,14 @@ def test_another_sweep_does_not_mix_with_what_is_there(lap: Lap, tmp_path: Path)
     write_csv(data, "candles", candle_wave(700, first=3))
     assert "out holds another sweep" in lap(data, "--grid", "fast=3,5", code=2)
     assert Path("out/runs.csv").read_bytes() == before
+
+
+def test_a_swept_strategy_of_ones_own_makes_another_sweep_when_its_file_changes(lap: Lap) -> None:
+    data, mine = candles(Path()), Path("swept_idea.py")
+    mine.write_text(FAULTY)
+    words = (data, "--grid", "strategy=sma_cross,swept_idea:Mine,ema_cross")
+    lap(*words)
+    mine.write_text(FAULTY.replace("oh dear", "oh my"))
+    assert "another sweep" in lap(*words, code=2)
+    refused = lap(data, "--grid", "strategy=sma_cross,nowhere:Mine,ema_cross", code=2)
+    assert "nowhere" in refused
