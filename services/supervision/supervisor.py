@@ -33,7 +33,7 @@ from services.supervision.messenger import Messenger
 from services.supervision.printer import Printer
 from services.waiting import pause
 
-TURN_MS = 200
+TURN_MS = 250
 """How often facts that nobody announces are looked for: each look wakes a sleeping laptop's core."""
 LATE_MS = 1_500
 """A turn that comes this much late was no turn of a running machine: all patience begins anew."""
