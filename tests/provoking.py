@@ -75,7 +75,7 @@ def _template(text: ast.expr) -> str:
 
 
 class StateWatch:
-    """Notes every state that a session's supervisors show, from now on."""
+    """Notes every state that a session's supervisors show, from now on; of what is over too soon the last heartbeat tells."""
 
     def __init__(self, desk: Desk) -> None:
         self.seen: set[str] = set()
@@ -87,6 +87,8 @@ class StateWatch:
     def close(self) -> None:
         self._over.set()
         self._thread.join()
+        beat = self._desk.json("logs", "heartbeat.json") or {"services": {}}
+        self.seen |= {service["state"] for service in beat["services"].values()}
 
     def _watch(self) -> None:
         while not self._over.is_set():
