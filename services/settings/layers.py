@@ -147,16 +147,13 @@ def options_layer(options: Mapping[str, str]) -> Layer:
 
 def recorded_layer(values: Mapping[str, Any], cwd: Path) -> Layer:
     """What market a recorded run was of, when a session replays one: it lies below all that is said."""
-    files = values["replay_file"] or []
-    of_run: dict[str, Any] = {}
-    if values["source"] == "replay" and len(files) == 1:
-        path = cwd / files[0]
-        config = read_json((path if path.is_dir() else path.parent) / "config.json")
-        said = config.get("settings") if isinstance(config, dict) else None
-        is_recording = path.is_dir() or path.name.startswith("events.")
-        of_run = (
-            {name: said[name] for name in _MARKET if name in said} if is_recording and isinstance(said, dict) else {}
-        )
+    if values["source"] != "replay":
+        return Layer({}, {}, {})
+    path, *more = (cwd / file for file in values["replay_file"])
+    run = path if path.is_dir() else path.parent if path.name.startswith("events.") else None
+    config = None if run is None or more else read_json(run / "config.json")
+    said = config.get("settings") if isinstance(config, dict) else None
+    of_run = {name: said[name] for name in _MARKET if name in said} if isinstance(said, dict) else {}
     origins = dict.fromkeys(of_run, "replay_file")
     return Layer(of_run, origins, origins)
 
