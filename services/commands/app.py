@@ -9,13 +9,16 @@ from enum import StrEnum
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.commands.progress import busy
 from services.session import locate
 from services.session.state import Session, read_session
+
+if TYPE_CHECKING:
+    from services.settings import Resolved
 
 app = typer.Typer(
     name="lap",
@@ -89,8 +92,10 @@ def kill(
     """Stop the running session and wait until every process of it is gone."""
     from services.commands.killing import kill_session
 
-    session = _running_session(_state_dir(where))
+    options = _options(where, only="state_dir")
+    session = _running_session(options)  # whatever has become of the settings, what runs is to be stopped
     if session is None:
+        _judge(options)
         typer.echo("no session is running here", err=True)
         raise typer.Exit(NO_SESSION)
     try:
@@ -178,14 +183,9 @@ def check(
 ) -> None:
     """Validate settings and surroundings; exit code 0 or 2."""
     from services.commands.check import run_checks, strategy_fault
-    from services.settings import SettingsError, resolve
 
     cwd, options = Path.cwd(), _options(setting)
-    try:
-        resolved = resolve(options, cwd, os.environ)
-    except SettingsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
+    resolved = _judge(options)
 
     def running() -> str:
         session = _running_session(options)
@@ -212,10 +212,11 @@ def report(
     """Make a run's summary.html, summary.json and trades.csv (again) from its journal, a crashed run's too."""
     from services.report.build import LostJournalError, remake_report
 
-    run_dir = _run_dir(run, _state_dir(where))
+    options = _state_dir(where)
+    run_dir = _run_dir(run, options)
     try:
         with busy(f"making the report of {run_dir.name}", quiet=quiet):
-            running = _running_session(_state_dir(where))
+            running = _running_session(options)
             page = remake_report(run_dir, is_running=running is not None and running.run_dir.resolve() == run_dir)
     except LostJournalError as error:
         typer.echo(str(error), err=True)
@@ -302,6 +303,7 @@ def exchange(
     """Run the simulated exchange: Bitunix's public WebSocket and REST on loopback, to rehearse with."""
     from services.exchange.process import run_standalone
 
+    _judge({})
     raise typer.Exit(run_standalone(data or [], speed, fault or [], port, seed, symbol))
 
 
@@ -326,6 +328,7 @@ def strategies() -> None:
     """List the strategies that can be named, with their parameters: built-in ones and those of plug-ins."""
     from services.commands.strategies import strategy_lines
 
+    _judge({})
     typer.echo("\n".join(strategy_lines(Path.cwd())))
 
 
@@ -335,6 +338,7 @@ def new_strategy(name: Annotated[str, typer.Argument(help="A Python name in lowe
     from services.commands.strategies import NewStrategyError
     from services.commands.strategies import new_strategy as write
 
+    _judge({})
     try:
         made = write(name, Path.cwd())
     except NewStrategyError as error:
@@ -354,7 +358,20 @@ def _options(words: Sequence[str] | None, only: str = "") -> dict[str, str]:
 
 
 def _state_dir(words: Sequence[str] | None) -> dict[str, str]:
-    return _options(words, only="state_dir")
+    options = _options(words, only="state_dir")
+    _judge(options)
+    return options
+
+
+def _judge(options: Mapping[str, str]) -> "Resolved":
+    """Return the settings a session started here would have; exit with 2 and one line when one of them is wrong."""
+    from services.settings import SettingsError, resolve
+
+    try:
+        return resolve(options, Path.cwd(), os.environ)
+    except SettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
 
 
 def _running_session(options: Mapping[str, str]) -> Session | None:

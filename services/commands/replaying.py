@@ -1,5 +1,6 @@
 """`lap replay`: from words on the command line to a replay with a progress bar, and an exit code."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from services.replay.script import ReplayError, Script, read_script
 from services.replay.seal_file import changed_since_sealed
 from services.report.words import many
 from services.session.runs import find_run
+from services.settings import SettingsError, resolve
 
 REFUSED = 2
 DIFFERENT = 1
@@ -62,7 +64,15 @@ def pair_of(word: str) -> tuple[str, str]:
 
 
 def paths_of(what: Sequence[str], options: Mapping[str, str]) -> list[Path]:
-    """Return the run or the files that the command line names, with settings as options."""
+    """Return the run or the files that the command line names, with settings as options.
+
+    Raises:
+        ReplayError: a setting is wrong, be it of the working directory.
+    """
+    try:
+        resolve(options, Path.cwd(), os.environ)
+    except SettingsError as error:
+        raise ReplayError(str(error)) from None
     if len(what) == 1 and (run := find_run(what[0], options)) is not None:
         return [run]
     return [Path(word) for word in what]

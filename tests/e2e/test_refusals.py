@@ -39,6 +39,27 @@ def test_a_bad_setting_is_refused_in_one_line(desk: Desk, command: str, env: dic
     assert not (desk.directory / "runs").exists() or command == "check"
 
 
+@pytest.mark.parametrize(
+    "words", [["feed"], ["kill"], ["status"], ["top"], ["dashboard"], ["report"], ["logs"], ["strategies"],
+              ["exchange"], ["new", "strategy", "mine"], ["replay", "nothing.csv"], ["sweep", "nothing.csv", "--grid", "tp_r=1,2"]],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_every_command_refuses_a_bad_setting(desk: Desk, words: list[str]) -> None:
+    env, says = BAD[0]
+    done = desk.lap(*words, **env)
+    assert (done.returncode, only_line(done.stderr)) == (2, says)
+    assert not list(desk.directory.glob("*.py"))
+
+
+def test_a_running_session_is_stopped_whatever_the_settings_have_become(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    (desk.directory / "lap.toml").write_text("stop_bps = -3\n")
+    assert desk.lap("status").returncode == 2
+    assert desk.lap("kill").returncode == 0
+    assert program.wait(30) == 0
+
+
 @pytest.mark.parametrize(("env", "says"), BAD[:2], ids=lambda value: str(value)[:20])
 def test_honcho_ends_with_2_on_a_bad_setting(desk: Desk, env: dict[str, str], says: str) -> None:
     program = desk.honcho(**env)
