@@ -15,13 +15,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from msgspec.structs import astuple
 from table import ABSENT, compare, median, row
 
 from bus.messages import Fill, MarketEvent, OrderAccepted, StopReason, TradeClosed
@@ -139,7 +139,7 @@ class Least:
 
     def __init__(self, ours: Ours) -> None:
         said = [one for one in ours.said(ours.columns()) if not isinstance(one, Quiet)]
-        self._words = [(type(one), tuple(getattr(one, field.name) for field in fields(one))) for one in said]
+        self._words = [(type(one), astuple(one)) for one in said]
         self._orders = {one.client_order_id: one for one in said if isinstance(one, OrderAccepted)}
         fills = [one for one in said if isinstance(one, Fill)]
         self._trades = list(zip(fills[::2], fills[1::2], strict=False))

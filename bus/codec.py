@@ -2,30 +2,22 @@
 
 A frame is `topic|seq|epoch|source|version|sent_ns|body`: the topic first, ended by the separator, because
 subscriptions match on a frame's prefix; the body is a JSON array of the message's fields in their order. Decimals
-travel as text, enumerations by value, nested messages as arrays. Fields at the end that have a default may be missing:
-what was written before they existed is still read. Whatever is not so is a `MalformedFrameError`; nothing else is ever
-raised for bytes from outside.
+travel as text, enumerations by value, nested messages as arrays, market events among them headed by their topic.
+Fields at the end that have a default may be missing: what was written before they existed is still read. Whatever is
+not so is a `MalformedFrameError`; nothing else is ever raised for bytes from outside.
 """
 
-import re
-import types
 from collections.abc import Callable
-from dataclasses import MISSING, fields
-from decimal import Decimal
-from enum import StrEnum
-from functools import cache
-from operator import attrgetter
-from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, get_args
 
-import orjson
+import msgspec
 
 from bus import messages as m
-from bus.errors import InvalidMessageError, MalformedFrameError
+from bus.errors import MalformedFrameError
 from bus.topics import CLASSES, NAMES, PREFIXES, SCHEMA_VERSION, SEPARATOR
 
-_DECIMAL = re.compile(r"-?\d{1,40}(\.\d{1,60})?(E[+-]?\d{1,3})?")
-_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
-_Converter = Callable[[Any], Any]
+_TAGS = {cls: b'["%b",' % NAMES[cls].encode() for cls in get_args(m.MarketEvent)}
+"""How market events begin inside of other messages. On their own they need no such head: the topic tells."""
 
 
 class Envelope(NamedTuple):
@@ -39,9 +31,31 @@ class Envelope(NamedTuple):
     sent_ns: int
 
 
+class _Decoders(dict[str, Callable[[bytes], Any]]):
+    """Per topic: what reads a body. Made when first needed, for most services hear few topics."""
+
+    def __missing__(self, topic: str) -> Callable[[bytes], Any]:
+        cls = CLASSES.get(topic)
+        if cls is None:
+            raise MalformedFrameError(f"no topic is called {topic[:40]!r}")
+        decode, tag = msgspec.json.Decoder(cls).decode, _TAGS.get(cls, b"[")
+
+        def headed(body: bytes) -> Any:
+            return decode(tag + body[1:] if body.startswith(b"[") else body)
+
+        self[topic] = headed if cls in _TAGS else decode
+        return self[topic]
+
+
+_DECODERS = _Decoders()
+_written = msgspec.json.Encoder().encode
+
+
 def encode_body(message: m.Message) -> bytes:
     """Return the message's fields as a JSON array."""
-    return orjson.dumps(_ROWS[type(message)](message), default=_plain, option=_OPTIONS)
+    body = _written(message)
+    tag = _TAGS.get(type(message))
+    return body if tag is None else b"[" + body[len(tag) :]
 
 
 def decode_body(topic: str, body: bytes) -> m.Message:
@@ -50,12 +64,9 @@ def decode_body(topic: str, body: bytes) -> m.Message:
     Raises:
         MalformedFrameError: the body is no such message.
     """
-    cls = CLASSES.get(topic)
-    if cls is None:
-        raise MalformedFrameError(f"no topic is called {topic[:40]!r}")
     try:
-        message: m.Message = _build(cls, orjson.loads(body))
-    except (InvalidMessageError, ValueError, TypeError, RecursionError, ArithmeticError) as error:
+        message: m.Message = _DECODERS[topic](body)
+    except (ValueError, TypeError, RecursionError, ArithmeticError) as error:
         raise MalformedFrameError(f"{topic}: {error}") from None
     return message
 
@@ -86,132 +97,3 @@ def decode(frame: bytes) -> Envelope:
     if version != SCHEMA_VERSION:
         raise MalformedFrameError(f"schema version must be {SCHEMA_VERSION}, was {version}")
     return Envelope(decode_body(topic, body), topic, source, epoch, seq, sent_ns)
-
-
-class _Rows(dict[type, Callable[[Any], Any]]):
-    """Per class: message to the tuple of its fields."""
-
-    def __missing__(self, cls: type) -> Callable[[Any], Any]:
-        names = [field.name for field in fields(cls)]
-        self[cls] = attrgetter(*names) if len(names) > 1 else lambda message: [getattr(message, n) for n in names]
-        return self[cls]
-
-
-class _Converters(dict[type, list[_Converter | None]]):
-    """Per class: what turns each field's JSON value into the field's."""
-
-    def __missing__(self, cls: type) -> list[_Converter | None]:
-        hints = get_type_hints(cls)
-        self[cls] = [_converter(hints[field.name]) for field in fields(cls)]
-        return self[cls]
-
-
-class _Least(dict[type, int]):
-    """Per class: how many fields must be there; those with a default may be missing at the end."""
-
-    def __missing__(self, cls: type) -> int:
-        self[cls] = sum(field.default is MISSING for field in fields(cls))
-        return self[cls]
-
-
-_SELF_CHECKING = frozenset(get_args(m.MarketEvent))
-"""Market events check every field themselves, types too: the hot path converts nothing."""
-_ROWS = _Rows()
-_CONVERTERS = _Converters()
-_LEAST = _Least()
-
-
-def _plain(value: object) -> object:
-    """What orjson can not write by itself: decimals, nested messages."""
-    if type(value) is Decimal:
-        return str(value)
-    if type(value) in _nested():
-        named = _nested()[type(value)]
-        row = _ROWS[type(value)](value)
-        return [named, *row] if named else row
-    raise TypeError(f"{type(value).__name__} has no place in a message")
-
-
-@cache
-def _nested() -> dict[type, str]:
-    """Classes that may stand inside a message; those of a union are preceded by their topic."""
-    plain: dict[type, str] = {m.Account: "", m.Signal: "", m.Decide: ""}
-    return plain | {cls: NAMES[cls] for cls in get_args(m.MarketEvent)}
-
-
-def _build(cls: type[Any], row: object) -> Any:
-    if cls in _SELF_CHECKING and type(row) is list:
-        return cls(*row)
-    converters = _CONVERTERS[cls]
-    if type(row) is not list or not _LEAST[cls] <= len(row) <= len(converters):
-        raise MalformedFrameError(f"the body must be an array of {len(converters)} fields")
-    return cls(*[value if convert is None else convert(value) for convert, value in zip(converters, row, strict=False)])
-
-
-def _converter(hint: Any) -> _Converter | None:
-    if hint is Decimal:
-        return _to_decimal
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return hint
-    if get_origin(hint) is tuple:
-        return _to_tuple(_converter(get_args(hint)[0]))
-    if hint == m.MarketEvent:
-        return _to_event
-    if get_origin(hint) in {Union, types.UnionType} and set(get_args(hint)) - {types.NoneType} <= _SELF_CHECKING:
-        return _to_optional(_to_event)
-    if get_origin(hint) in {Union, types.UnionType}:
-        return _to_optional(_converter(get_args(hint)[0]))
-    if hint is m.Candle:
-        return _to_candle
-    if hint in _nested():
-        return lambda row: _build(hint, row)
-    return _exactly(hint)
-
-
-def _exactly(hint: type) -> _Converter | None:
-    if hint not in {int, float, str, bool}:
-        raise TypeError(f"{hint!r} has no place in a message")
-
-    def check(value: Any) -> Any:
-        if type(value) is not hint:
-            raise MalformedFrameError(f"expected {hint.__name__}, was {type(value).__name__}")
-        return value
-
-    return check
-
-
-def _to_decimal(value: Any) -> Decimal:
-    if type(value) is not str or not _DECIMAL.fullmatch(value):
-        raise MalformedFrameError("a decimal must be text of digits")
-    return Decimal(value)
-
-
-def _to_tuple(convert: _Converter | None) -> _Converter:
-    def build(value: Any) -> tuple[Any, ...]:
-        if type(value) is not list:
-            raise MalformedFrameError("expected an array")
-        return tuple(value) if convert is None else tuple(convert(item) for item in value)
-
-    return build
-
-
-def _to_optional(convert: _Converter | None) -> _Converter:
-    return lambda value: value if value is None or convert is None else convert(value)
-
-
-def _to_event(row: Any) -> Any:
-    if type(row) is not list or not row or row[0] not in _market_classes():
-        raise MalformedFrameError("expected a market event with its topic")
-    return _build(_market_classes()[row[0]], row[1:])
-
-
-def _to_candle(row: Any) -> Any:
-    event = _to_event(row)
-    if type(event) is not m.Candle:
-        raise MalformedFrameError("expected a candle")
-    return event
-
-
-@cache
-def _market_classes() -> dict[object, type]:
-    return {NAMES[cls]: cls for cls in get_args(m.MarketEvent)}

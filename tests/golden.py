@@ -7,12 +7,15 @@ clock's facts, what an earlier session left) and `events.jsonl` (a recording); a
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from bus.messages import Candle, MarketEvent, Message, StopReason, StreamInfo, TradeClosed
 from services.broker.config import BrokerConfig
@@ -132,8 +135,7 @@ def told(message: Message) -> str:
 
 
 def _words_of(thing: Any) -> list[tuple[str, str]]:
-    pairs = [(one.name, getattr(thing, one.name)) for one in fields(thing)]
-    return [(name, _text(value)) for name, value in pairs if value]
+    return [(name, _text(value)) for name, value in asdict(thing).items() if value]
 
 
 def _text(value: Any) -> str:
@@ -151,7 +153,7 @@ def _text(value: Any) -> str:
         case int() if value >= _EPOCH_MS:
             moment = datetime.fromtimestamp(value / 1000, UTC)
             return moment.isoformat(sep="_", timespec="milliseconds").removesuffix("+00:00")
-        case _ if is_dataclass(value):
+        case Struct():
             return f"({' '.join(f'{name}={text}' for name, text in _words_of(value))})"
         case _:
             return str(value)

@@ -6,11 +6,12 @@ the streams, so that they are such as it would publish.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from math import inf, nan
 from typing import Any, TypeAlias, TypeVar
 
+from msgspec.structs import replace
 from reference_broker import Result
 
 from bus.messages import (

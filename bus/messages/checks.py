@@ -46,6 +46,13 @@ def check_money(name: str, value: object) -> None:
         raise InvalidMessageError(f"{name} must be a finite decimal, was {value!r}")
 
 
+def check_moneys(*values: object) -> None:
+    """Refuse unless all are finite decimals."""
+    for value in values:
+        if type(value) is not Decimal or not value.is_finite():
+            raise InvalidMessageError(f"expected finite decimals, was {value!r}")
+
+
 def check_text(name: str, value: object) -> None:
     """Refuse what is no text."""
     if type(value) is not str:

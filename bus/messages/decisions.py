@@ -1,15 +1,14 @@
 """The decision barrier: the broker asks with candles and the account, the strategy answers with signals."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
-from bus.messages.checks import check_flag, check_money, check_require, check_text, check_whole
+from bus.messages.body import Body, Int
+from bus.messages.checks import check_flag, check_moneys, check_require, check_text, check_whole
 from bus.messages.market import Candle, Quote, Trade
 from bus.words import Entry, Side
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Body, frozen=True):
     """The account as a strategy may know it, as it stood just before the tick that closed the candle (or is asked about).
 
     `side` is FLAT without a position; then `qty`, prices and `unrealized` are 0. All in quote currency but `qty`.
@@ -23,13 +22,12 @@ class Account:
     entry_price: Decimal
     sl: Decimal
     tp: Decimal
-    entry_ts: int
-    trades: int
+    entry_ts: Int
+    trades: Int
     halted: bool
 
     def __post_init__(self) -> None:
-        for name in ("balance", "equity", "unrealized", "qty", "entry_price", "sl", "tp"):
-            check_money(name, getattr(self, name))
+        check_moneys(self.balance, self.equity, self.unrealized, self.qty, self.entry_price, self.sl, self.tp)
         check_require(type(self.side) is Side, "side must be a side", self.side)
         check_whole("entry_ts", self.entry_ts)
         check_whole("trades", self.trades)
@@ -40,8 +38,7 @@ QuestionKey = tuple[int, int]
 """What names a question: the open time of the candle asked about and 0, or 0 and the tick's `seq`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decide:
+class Decide(Body, frozen=True):
     """The broker's question: what now?
 
     `candles` are all that closed since the question before, oldest first; the last one is asked about, earlier ones
@@ -49,7 +46,7 @@ class Decide:
     strategy that decides on ticks is asked about each `tick`, too: then there are no candles, and `open_ms` is 0.
     """
 
-    open_ms: int
+    open_ms: Int
     candles: tuple[Candle, ...]
     account: Account
     tick: Quote | Trade | None = None
@@ -73,8 +70,7 @@ class Decide:
         return (self.open_ms, 0) if self.tick is None else (0, self.tick.seq)
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Body, frozen=True):
     """What a strategy wants, unsized. `ts_ms` is the event time of the decision (on a close: the candle's end).
 
     Its numbers are not checked here: the broker answers an impossible signal with `invalid`. `limit_price` is 0.0
@@ -83,7 +79,7 @@ class Signal:
 
     symbol: str
     side: Side
-    ts_ms: int
+    ts_ms: Int
     stop_bps: float
     tp_r: float
     entry: Entry = Entry.MARKET
@@ -98,13 +94,12 @@ class Signal:
         check_text("reason", self.reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Body, frozen=True):
     """The strategy's answer to the `Decide` of the same `open_ms` and tick; no signals means "nothing"."""
 
-    open_ms: int
+    open_ms: Int
     signals: tuple[Signal, ...] = ()
-    tick_seq: int = 0
+    tick_seq: Int = 0
 
     def __post_init__(self) -> None:
         check_whole("open_ms", self.open_ms)
@@ -116,17 +111,16 @@ class Decision:
         return self.open_ms, self.tick_seq
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyFailed:
+class StrategyFailed(Body, frozen=True):
     """The strategy's code failed on a candle or a tick, which is answered with nothing.
 
     Said by the strategy (`seq` 0), then by the broker, after the event `seq`. `is_poison`: it was not even tried a
     third time, for the process had hung or died in it twice. `detail` is one line, `trace` the traceback.
     """
 
-    seq: int
-    open_ms: int
-    tick_seq: int
+    seq: Int
+    open_ms: Int
+    tick_seq: Int
     is_poison: bool
     detail: str
     trace: str = ""
@@ -144,26 +138,24 @@ class StrategyFailed:
         return self.open_ms, self.tick_seq
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyHello:
+class StrategyHello(Body, frozen=True):
     """A strategy that has just started and asks for the questions it was asked before, about events after `after_seq`."""
 
-    after_seq: int
+    after_seq: Int
 
     def __post_init__(self) -> None:
         check_whole("after_seq", self.after_seq)
 
 
-@dataclass(frozen=True, slots=True)
-class StrategyStatus:
+class StrategyStatus(Body, frozen=True):
     """How far a strategy is from being warm: `missing` closed candles of `interval_ms` before it can signal.
 
     `last_open_ms` is the newest candle it has seen, -1 before the first.
     """
 
-    missing: int
-    interval_ms: int
-    last_open_ms: int
+    missing: Int
+    interval_ms: Int
+    last_open_ms: Int
 
     def __post_init__(self) -> None:
         check_whole("missing", self.missing)
@@ -176,8 +168,7 @@ class StrategyStatus:
         return None if self.last_open_ms < 0 else self.last_open_ms + (self.missing + 1) * self.interval_ms
 
 
-@dataclass(frozen=True, slots=True)
-class Recall:
+class Recall(Body, frozen=True):
     """A page of earlier questions, oldest first. `more`: ask again from the last one's `seq`."""
 
     questions: tuple[Decide, ...]

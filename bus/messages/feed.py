@@ -1,14 +1,12 @@
 """What the feed says of itself, and what it can be asked."""
 
-from dataclasses import dataclass
-
+from bus.messages.body import Body, Int
 from bus.messages.checks import check_size, check_text, check_whole
 from bus.messages.market import MarketEvent
 from bus.words import FeedState
 
 
-@dataclass(frozen=True, slots=True)
-class FeedStatus:
+class FeedStatus(Body, frozen=True):
     """The feed's view of its source, sent on every change and once a second.
 
     `last_seq` is the newest market event (0: none yet), `data_age_ms` the time since the source last said something
@@ -16,14 +14,14 @@ class FeedStatus:
     """
 
     state: FeedState
-    last_seq: int
-    last_ts_ms: int
+    last_seq: Int
+    last_ts_ms: Int
     price: float
-    ticks: int
-    candles: int
-    data_age_ms: int
-    refused: int
-    reconnects: int
+    ticks: Int
+    candles: Int
+    data_age_ms: Int
+    refused: Int
+    reconnects: Int
     detail: str = ""
 
     def __post_init__(self) -> None:
@@ -33,27 +31,24 @@ class FeedStatus:
         check_text("detail", self.detail)
 
 
-@dataclass(frozen=True, slots=True)
-class InfoRequest:
+class InfoRequest(Body, frozen=True):
     """Asks the feed for `StreamInfo`; answered once the feed has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class EventsRequest:
+class EventsRequest(Body, frozen=True):
     """Asks the feed for the market events after `after_seq` (Clone pattern)."""
 
-    after_seq: int
+    after_seq: Int
 
     def __post_init__(self) -> None:
         check_whole("after_seq", self.after_seq)
 
 
-@dataclass(frozen=True, slots=True)
-class EventsPage:
+class EventsPage(Body, frozen=True):
     """A run of market events, in order, right after `after_seq`; `last_seq` is the feed's newest."""
 
-    after_seq: int
-    last_seq: int
+    after_seq: Int
+    last_seq: Int
     events: tuple[MarketEvent, ...]
 
     def __post_init__(self) -> None:

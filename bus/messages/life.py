@@ -1,18 +1,16 @@
 """The life of a session: beats, notices for people, the shutdown."""
 
-from dataclasses import dataclass
-
+from bus.messages.body import Body, Int
 from bus.messages.checks import check_flag, check_text, check_whole
 from bus.words import Level, StopReason
 
 
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
+class Heartbeat(Body, frozen=True):
     """A service's main loop turned. `boot_ms` is the machine's clock that goes on in a suspend."""
 
     service: str
-    pid: int
-    boot_ms: int
+    pid: Int
+    boot_ms: Int
     ready: bool
 
     def __post_init__(self) -> None:
@@ -22,8 +20,7 @@ class Heartbeat:
         check_flag("ready", self.ready)
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Body, frozen=True):
     """Something a person may want to read in `logs/system.jsonl`. `event` is its one name everywhere.
 
     `incident`: it goes into the report's list of incidents.
@@ -41,8 +38,7 @@ class Notice:
         check_flag("incident", self.incident)
 
 
-@dataclass(frozen=True, slots=True)
-class Shutdown:
+class Shutdown(Body, frozen=True):
     """The monitor's broadcast: end in order, now."""
 
     reason: StopReason

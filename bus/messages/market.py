@@ -1,10 +1,10 @@
 """Market events, recorded and numbered 1, 2, 3 ... by the feed, and the head of their stream."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeAlias
 
 from bus.errors import InvalidMessageError
+from bus.messages.body import Body, Int
 from bus.messages.checks import (
     MOST,
     check_flag,
@@ -20,12 +20,11 @@ from bus.messages.checks import (
 _AGGRESSORS: Final = frozenset({"buy", "sell"})
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(Body, frozen=True, tag="quote"):
     """Best bid and ask. `synthetic`: made from a trade, with the configured half spread, sizes 0."""
 
-    seq: int
-    ts_ms: int
+    seq: Int
+    ts_ms: Int
     bid: float
     ask: float
     bid_size: float
@@ -60,12 +59,11 @@ class Quote:
         raise InvalidMessageError(f"bid must not be above ask, was {self.bid} > {self.ask}")
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(Body, frozen=True, tag="trade"):
     """A public print on the exchange: `size` in base coin, `aggressor` is `buy` or `sell`."""
 
-    seq: int
-    ts_ms: int
+    seq: Int
+    ts_ms: Int
     price: float
     size: float
     aggressor: str
@@ -92,18 +90,17 @@ class Trade:
         check_require(False, "aggressor must be buy or sell", self.aggressor)
 
 
-@dataclass(frozen=True, slots=True)
-class Candle:
+class Candle(Body, frozen=True, tag="candle"):
     """A closed candle over `[open_ms, open_ms + interval_ms)`.
 
     `seq` is 0 for one from before the session (history). `complete` is false when the feed lost data during it.
     """
 
-    seq: int
-    ts_ms: int
+    seq: Int
+    ts_ms: Int
     symbol: str
-    interval_ms: int
-    open_ms: int
+    interval_ms: Int
+    open_ms: Int
     open: float
     high: float
     low: float
@@ -149,12 +146,11 @@ class Candle:
         return self.open_ms + self.interval_ms
 
 
-@dataclass(frozen=True, slots=True)
-class Funding:
+class Funding(Body, frozen=True, tag="funding"):
     """A funding time: longs pay `rate` (a fraction) of notional at `mark`; 0.0 for `mark` means unknown."""
 
-    seq: int
-    ts_ms: int
+    seq: Int
+    ts_ms: Int
     symbol: str
     rate: float
     mark: float
@@ -172,8 +168,7 @@ Tick: TypeAlias = Quote | Trade
 MarketEvent: TypeAlias = Quote | Trade | Candle | Funding
 
 
-@dataclass(frozen=True, slots=True)
-class StreamInfo:
+class StreamInfo(Body, frozen=True):
     """Head of the market stream and of a recording: what must be known before the first event.
 
     `mode` is `tick` or `candle` (a source that has candles only). `history` are candles from before the session,
@@ -181,7 +176,7 @@ class StreamInfo:
     """
 
     symbol: str
-    interval_ms: int
+    interval_ms: Int
     mode: str
     tick_size: Decimal
     lot_size: Decimal

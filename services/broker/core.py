@@ -8,8 +8,9 @@ which they took effect; without a wall clock (replay) the core makes none of its
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from bus import messages as m
 from bus.messages import Candle, Decide, Message, QuestionKey, Quote, StopReason, Trade

@@ -5,10 +5,11 @@ around it sees to it that a tick comes only after the answer.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from math import inf
 from typing import Any
+
+from msgspec.structs import replace
 
 from bus.messages import Account, Candle, Decide, Funding, MarketEvent, Message, Quote, Signal, StopReason, StreamInfo
 from bus.messages import Trade as Print

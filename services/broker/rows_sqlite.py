@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, astuple
 from decimal import Decimal
 from typing import Any
+
+from msgspec.structs import asdict, astuple
 
 from bus import messages as m
 from services.broker.decimals import plain

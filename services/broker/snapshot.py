@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import NoneType
 from typing import Any
 
+import msgspec
 import orjson
 
 from bus.messages import Account, Candle, Entry, Funding, Quote, Side, Signal, StreamInfo, Tick, Trade
@@ -32,8 +33,11 @@ def json_text(packed: Any) -> str:
 class _Names(dict[type, tuple[str, ...]]):
     """Per class: the names of the fields it is made of. A commit packs a dozen things, so nothing is looked up twice."""
 
-    def __missing__(self, cls: type) -> tuple[str, ...]:
-        self[cls] = tuple(field.name for field in fields(cls) if field.init)
+    def __missing__(self, cls: type[Any]) -> tuple[str, ...]:
+        if issubclass(cls, msgspec.Struct):
+            self[cls] = cls.__struct_fields__
+        else:
+            self[cls] = tuple(field.name for field in fields(cls) if field.init)
         return self[cls]
 
 

@@ -1,6 +1,6 @@
 """Short candles that were published, put together to the minutes that the exchange has. Pure."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from bus.messages import Candle
 from services.feed.config import MINUTE_MS

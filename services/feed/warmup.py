@@ -6,7 +6,8 @@ part are not published; the session's first event is the first one after it.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bus.messages import Candle, StreamInfo
 from services.feed.config import HISTORY_CANDLES

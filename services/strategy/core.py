@@ -4,6 +4,7 @@ It learns candles from the questions alone, so that it and the broker can not di
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -24,7 +25,6 @@ from bus.messages import (
 )
 from services.draws import fraction
 from services.strategy.config import StrategyConfig
-from services.strategy.copies import copied
 from services.strategy.guard import decide
 from services.strategy.history import HISTORY_CANDLES, History
 from services.strategy.interface import Answer, Context, Strategy
@@ -141,16 +141,16 @@ class StrategyCore:
         self._missing = max(0, self._missing - 1)
         self._history.append(candle)
         context = self._context(candle.close_ms, 0, account)
-        return self._call((candle.open_ms, 0), self._strategy.on_candle, context, copied(candle))
+        return self._call((candle.open_ms, 0), self._strategy.on_candle, context, copy(candle))
 
     def _on_tick(self, tick: Tick, account: Account) -> tuple[Signal, ...]:
         context = self._context(tick.ts_ms, tick.seq, account)
-        return self._call((0, tick.seq), self._strategy.on_tick, context, copied(tick))
+        return self._call((0, tick.seq), self._strategy.on_tick, context, copy(tick))
 
     def _context(self, ts_ms: int, tick_seq: int, account: Account | None) -> Context:
-        copy = None if account is None else copied(account)
+        """Return what it may know. It gets copies: what it forces upon what it is given, nobody else sees."""
         decision = f"{self._name}-{self._known.symbol}-{ts_ms}-{tick_seq}"
-        return Context(ts_ms, copy, self._known, self._history, partial(fraction, self._seed, decision))
+        return Context(ts_ms, copy(account), self._known, self._history, partial(fraction, self._seed, decision))
 
     def _call(
         self, key: QuestionKey, method: Callable[[Context, E], Answer], context: Context, event: E

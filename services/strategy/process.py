@@ -6,10 +6,10 @@ up with is not a hung one.
 
 import sys
 from collections import deque
-from dataclasses import replace
 from pathlib import Path
 
 from loguru import logger
+from msgspec.structs import replace
 
 from bus import messages as m
 from services.clock import iso, monotonic_ms

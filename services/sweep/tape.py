@@ -6,7 +6,9 @@ history, and its events are numbered from 1 again.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from bus.messages import Candle, MarketEvent, Quote, StreamInfo, Trade
 from services.feed.config import HISTORY_CANDLES

@@ -10,6 +10,7 @@ from statistics import fmean
 
 import pytest
 import reference_broker
+from msgspec.structs import replace
 from sweep_builders import CALM
 from typer.testing import CliRunner
 
@@ -92,7 +93,7 @@ def profit(before: Sequence[Candle], window: Sequence[Candle], fast: int, slow: 
 
     tick, lot = Decimal("0.1"), Decimal("0.0001")
     info = StreamInfo("BTCUSDT", STEP, "candle", tick, lot, lot)
-    events = [Candle(seq, *(getattr(one, name) for name in Candle.__slots__[1:])) for seq, one in enumerate(window, 1)]
+    events = [replace(candle, seq=seq) for seq, candle in enumerate(window, 1)]
     return float(reference_broker.run(SETTINGS, info, events, decide).balance - 10_000)
 
 

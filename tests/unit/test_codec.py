@@ -1,6 +1,5 @@
 """What is said arrives as it was said; what is no message is refused by name and nothing else."""
 
-from dataclasses import fields
 from decimal import Decimal as D
 from typing import get_args
 
@@ -10,7 +9,7 @@ from bus import codec
 from bus import messages as m
 from bus.errors import InvalidMessageError, MalformedFrameError
 from bus.ports import SERVICES
-from bus.topics import CLASSES, NAMES, TABLE
+from bus.topics import CLASSES, MARKET, NAMES, TABLE
 
 CANDLE = m.Candle(3, 60_000, "BTCUSDT", 60_000, 0, 1.0, 2.0, 0.5, 1.5, 7.0)
 QUOTE = m.Quote(1, 5, 99.9, 100.1, 1.0, 2.0)
@@ -85,11 +84,17 @@ def test_a_message_arrives_as_it_was_sent(message: m.Message) -> None:
 def test_a_body_with_a_field_too_many_or_too_few_is_refused(message: m.Message) -> None:
     topic = NAMES[type(message)]
     body = codec.encode_body(message)
-    longer = body[:-1] + (b",1]" if fields(message) else b"1]")
+    longer = body[:-1] + (b",1]" if message.__struct_fields__ else b"1]")
     with pytest.raises(MalformedFrameError):
         codec.decode_body(topic, longer)
     with pytest.raises(MalformedFrameError):
-        codec.decode_body(topic, b"[]" if fields(message) else b"{}")
+        codec.decode_body(topic, b"[]" if message.__struct_fields__ else b"{}")
+
+
+def test_a_market_event_is_headed_by_its_topic_inside_of_others() -> None:
+    assert {cls.__struct_config__.tag for cls in get_args(m.MarketEvent)} == MARKET
+    assert codec.encode_body(TRADE) == b'[2,6,100.0,0.5,"buy"]'
+    assert codec.encode_body(m.EventsPage(0, 2, (TRADE,))) == b'[0,2,[["trade",2,6,100.0,0.5,"buy"]]]'
 
 
 def test_what_was_written_before_a_field_with_a_default_existed_is_still_read() -> None:
@@ -120,7 +125,10 @@ def test_what_was_written_before_a_field_with_a_default_existed_is_still_read() 
         b'events_page|1|1|feed|1|1|[0,1,[["fill",1]]]',
         b'shutdown|1|1|monitor|1|1|["because",""]',
         b'session_closed|1|1|broker|1|1|[1,1,"kill","NaN",false]',
-        b'session_closed|1|1|broker|1|1|[1,1,"kill",10000,false]',
+        b'session_closed|1|1|broker|1|1|[1,1,"kill",true,false]',
+        b'session_closed|1|1|broker|1|1|[9223372036854775808,1,"kill","1",false]',
+        b'quote|1|1|feed|1|1|"quote",1,2,3.0,4.0,1.0,1.0,false]',
+        b'quote|1|1|feed|1|1|["quote",1,2,3.0,4.0,1.0,1.0,false]',
         b"heartbeat|1|1|feed|1|1|" + b"[" * 100_000,
     ],
 )

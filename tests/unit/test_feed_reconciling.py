@@ -1,9 +1,8 @@
 """Published candles against the exchange's own, and what a loss of data is called."""
 
-from dataclasses import replace
-
 import pytest
 from feed_builders import MINUTE, T0, feed_core, history_candle, published, raw_candle, raw_quote, raw_trade
+from msgspec.structs import replace
 
 from bus.messages import Candle
 from services.feed.facts import Backfill, DataLost, RawCandle

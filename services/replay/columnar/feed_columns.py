@@ -4,10 +4,10 @@ Candles are reductions over the trades between two borders, synthetic quotes one
 the feed would refuse, times that leap, and holes between candles are left to the feed itself.
 """
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from bus.messages import MOST as MOST_OF_ALL

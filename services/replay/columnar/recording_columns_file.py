@@ -12,13 +12,13 @@ import orjson
 from numpy.typing import NDArray
 
 from bus.errors import MalformedFrameError
-from bus.messages import MOST, Candle, Funding, Quote, StreamInfo, Trade
+from bus.messages import MOST, Candle, Funding, MarketEvent, Quote, StreamInfo, Trade
 from bus.topics import NAMES
 from services.feed.packed_file import recorded_lines
 from services.feed.recording_lines import message_of
 from services.replay.columnar.columns import CandleColumns, Columns, Floats, QuoteColumns, TradeColumns
 
-_KINDS: Final = {
+_KINDS: Final[dict[type[MarketEvent], tuple[type, ...]]] = {
     Quote: (int, int, float, float, float, float, bool),
     Trade: (int, int, float, float, str),
     Candle: (int, int, str, int, int, float, float, float, float, float, bool),
