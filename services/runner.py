@@ -231,17 +231,20 @@ class Runner:
             self._turn(shell.on_turn)
 
     def _turn(self, on_turn: Callable[[int], int]) -> None:
+        """Do what is due for what has arrived, then see to the house, then wait for more: who waits for us waits least."""
         now_ms = monotonic_ms()
-        self._beat(now_ms)
         was_stopping = self._shutdown is not None
-        wait_ms = max(0, min(LONGEST_TURN_MS, on_turn(now_ms), self._next_beat_ms - now_ms))
-        if self._shutdown is not None and not was_stopping:
-            return  # the turn has ended the session itself: nothing to wait for
-        readable = {item for item, _ in self._poller.poll(wait_ms)}
+        may_wait_ms = on_turn(now_ms)
+        self._beat(now_ms)
         self._look_at_orders()
         self._pass_on_notices()
+        if self._shutdown is not None and not was_stopping:
+            return  # the session has ended: nothing to wait for
+        wait_ms = max(0, min(LONGEST_TURN_MS, may_wait_ms, self._next_beat_ms - now_ms))
+        readable = {item for item, _ in self._poller.poll(wait_ms)}
         if self._woken.fileno() in readable:
             self._woken.recv(65536)
+            self._look_at_orders()
         for receiver, handler in self._inputs:
             if receiver.socket in readable:
                 for arrived in receiver.receive():

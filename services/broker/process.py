@@ -148,16 +148,24 @@ class BrokerShell:
         self._asked_at_ms = now_ms
 
     def _speak(self, now_ms: int) -> None:
-        """Commit what was said, then say it."""
+        """Commit what was said, then say it.
+
+        A question alone goes out first: it says nothing that its events do not say again, the answer to it is taken
+        when it has been committed, and the strategy thinks meanwhile.
+        """
         said, self._said = self._said, []
+        is_question_alone = len(said) == 1 and isinstance(said[0], m.Decide)
+        if is_question_alone:
+            self._say(said[0])
         is_due = now_ms >= self._next_commit_ms and self._core.last_seq > self._committed_seq
         if self._core.dirty or is_due:
             self._journal.record(said, self._core.snapshot())
             self._core.mark_committed()
             self._committed_seq = self._core.last_seq
             self._next_commit_ms = now_ms + COMMIT_EVERY_MS
-        for message in said:
-            self._say(message)
+        if not is_question_alone:
+            for message in said:
+                self._say(message)
 
     def _say(self, message: m.Message) -> None:
         match message:

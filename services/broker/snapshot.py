@@ -3,11 +3,11 @@
 Written for the journal's state row, so it is readable, and a report may take its counters from it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from decimal import Decimal
-from types import NoneType
-from typing import Any
+from operator import attrgetter
+from typing import Any, get_type_hints
 
 import msgspec
 import orjson
@@ -22,7 +22,11 @@ Packed = dict[str, Any]
 
 def pack(thing: Account | Candle | Funding | Order | Position | Signal | StreamInfo | Tick) -> Packed:
     """Return the fields of `thing` by name, as JSON types."""
-    return {name: _pack_value(getattr(thing, name)) for name in _NAMES[type(thing)]}
+    fields_of, others = _WAYS[type(thing)]
+    packed = fields_of(thing)
+    for name in others:
+        packed[name] = _pack_value(packed[name])
+    return packed
 
 
 def json_text(packed: Any) -> str:
@@ -30,30 +34,34 @@ def json_text(packed: Any) -> str:
     return orjson.dumps(packed).decode()
 
 
-class _Names(dict[type, tuple[str, ...]]):
-    """Per class: the names of the fields it is made of. A commit packs a dozen things, so nothing is looked up twice."""
+class _Ways(dict[type, tuple[Callable[[Any], Packed], list[str]]]):
+    """Per class: what gives its fields by name, and which of them are no JSON types yet."""
 
-    def __missing__(self, cls: type[Any]) -> tuple[str, ...]:
+    def __missing__(self, cls: type[Any]) -> tuple[Callable[[Any], Packed], list[str]]:
+        hints = get_type_hints(cls)
         if issubclass(cls, msgspec.Struct):
-            self[cls] = cls.__struct_fields__
+            names, fields_of = cls.__struct_fields__, msgspec.structs.asdict
         else:
-            self[cls] = tuple(field.name for field in fields(cls) if field.init)
+            names = tuple(field.name for field in fields(cls) if field.init)
+            values_of = attrgetter(*names)
+
+            def fields_of(thing: Any) -> Packed:
+                return dict(zip(names, values_of(thing), strict=True))
+
+        self[cls] = fields_of, [name for name in names if hints[name] not in _JSON_TYPES]
         return self[cls]
 
 
-_NAMES = _Names()
-_PLAIN = frozenset({bool, int, float, str, NoneType})
+_WAYS = _Ways()
+_JSON_TYPES = frozenset({bool, int, float, str, Entry, Side})
 
 
 def _pack_value(value: Any) -> Any:
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is Decimal:
+    if type(value) is Decimal:
         return plain(value)
-    if kind is tuple or kind is list:
+    if type(value) is tuple or type(value) is list:
         return [_pack_value(item) for item in value]
-    return value if isinstance(value, str) else pack(value)
+    return value if value is None or isinstance(value, str | int | float) else pack(value)
 
 
 def unpack_account(packed: Mapping[str, Any]) -> Account:
