@@ -7,7 +7,7 @@ around it sees to it that a tick comes only after the answer.
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from math import inf
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -43,7 +43,7 @@ class Engine:
         self.candle_count = 0
         self.last_close: float | None = None
         self._last_print: float | None = None
-        self._band = Band()
+        self._band: Band | None = _AWAKE
 
     def open(self, info: StreamInfo) -> None:
         """Learn the instrument and the mode; the head of the stream comes before its first event."""
@@ -84,14 +84,14 @@ class Engine:
         """
         if isinstance(event, Quote | Print):
             return self.tick(event)
-        self._band.wake_ms = -inf
+        self._band = _AWAKE
         if isinstance(event, Candle):
             return self._candle(event)
         return self._funding(event)
 
     def tick(self, tick: Quote | Print) -> list[Message]:
         """Work off one tick; nearly all change nothing, and five comparisons tell so."""
-        band, desk = self._band, self.desk
+        band, desk = self._band or self._look_around(), self.desk
         self.tick_count += 1
         if tick.ts_ms < band.wake_ms:
             if isinstance(tick, Print):
@@ -109,12 +109,12 @@ class Engine:
     @property
     def wake_ms(self) -> float:
         """From this event time on the next tick (a candle that ends later) matters, whatever its prices."""
-        return self._band.wake_ms if self.has_ticks else wake_ms(self.desk)
+        return self.band.wake_ms if self.has_ticks else wake_ms(self.desk)
 
     @property
     def band(self) -> Band:
         """The band as it stands: a tick (or a candle over its whole range) within it changes nothing."""
-        return self._band if self.has_ticks else band_of(self.desk)
+        return (self._band or self._look_around()) if self.has_ticks else band_of(self.desk)
 
     @property
     def bars_left(self) -> int | None:
@@ -134,7 +134,7 @@ class Engine:
         if passage.price is not None:
             self._last_print = passage.price
         if passage.candles:
-            self._band.wake_ms = -inf
+            self._band = _AWAKE
             self.last_close, desk.volume = passage.close, passage.volume
             if desk.position is not None:
                 desk.position.bars += passage.candles
@@ -146,8 +146,13 @@ class Engine:
         if isinstance(tick, Print):
             self._last_print = tick.price
         tick_mode.work(self.desk, tick)
-        self._band = band_of(self.desk)
+        self._band = None
         return self.desk.out
+
+    def _look_around(self) -> Band:
+        """Return the band, made when the next tick comes: nobody waits then, and what came between may forbid it."""
+        self._band = band_of(self.desk)
+        return self._band
 
     @exactly
     def _candle(self, candle: Candle) -> list[Message]:
@@ -177,7 +182,7 @@ class Engine:
         """Take a decision's signals after the last event; `late` ones are due on the next tick."""
         self.desk.out = []
         order_desk.take(self.desk, signals, late=late)
-        self._band.wake_ms = -inf
+        self._band = _AWAKE
         return self.desk.out
 
     @exactly
@@ -251,6 +256,10 @@ class Engine:
         self._last_print = snapshot["price"]
         self.is_open = snapshot["is_open"]
         self.candles = [unpack_candle(candle) for candle in snapshot["candles"]]
+
+
+_AWAKE: Final = Band()
+"""The next tick matters, whatever it is."""
 
 
 def _placeholder(config: BrokerConfig) -> StreamInfo:

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from bus.messages import Decide, Message, QuestionKey, Signal, TradeClosed
 from services.broker.errors import JournalError
+from services.broker.orders import decided_at_ms
 from services.broker.rows_sqlite import answer_of, fact_of, question_of, rows_of, trade_of
 from services.broker.schema_sqlite import READABLE, TABLES, VERSION
 from services.broker.snapshot import json_text
@@ -144,6 +145,10 @@ class Journal:
         """Tell whether an order of that id was recorded."""
         return bool(self._read("SELECT 1 FROM orders WHERE client_order_id = ?", client_order_id))
 
+    def newest_order_ms(self) -> int:
+        """Return the event time of the newest decision of which an order was recorded, -1 without one."""
+        return int(self._read("SELECT coalesce(max(ts_ms), -1) FROM orders")[0][0])
+
     def questions_after(self, seq: int, limit: int) -> list[Decide]:
         """Return at most `limit` earlier questions about events after `seq`, oldest first."""
         rows = self._read(
@@ -226,10 +231,19 @@ class JournalIds:
     def __init__(self, journal: Journal, fresh: set[str]) -> None:
         self._journal = journal
         self._fresh = fresh
+        self._newest_ms: int | None = None
 
-    def __contains__(self, client_order_id: object, /) -> bool:
-        return client_order_id in self._fresh or self._journal.has_order(str(client_order_id))
+    def __contains__(self, client_order_id: str, /) -> bool:
+        if client_order_id in self._fresh:
+            return True
+        decided_ms = decided_at_ms(client_order_id)
+        if self._newest_ms is None:
+            self._newest_ms = self._journal.newest_order_ms()
+        # Nearly always a decision is newer than all before, and its id can not be among theirs.
+        return (decided_ms is None or decided_ms <= self._newest_ms) and self._journal.has_order(client_order_id)
 
     def add(self, client_order_id: str, /) -> None:
         """Use the id up; it is in the journal with the next record."""
         self._fresh.add(client_order_id)
+        if self._newest_ms is not None:
+            self._newest_ms = max(self._newest_ms, decided_at_ms(client_order_id) or 0)

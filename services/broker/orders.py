@@ -14,7 +14,7 @@ from services.broker.prices import on_grid
 class UsedIds(Protocol):
     """The ids of all orders accepted in this run. A plain set will do; the journal offers one that stays small."""
 
-    def __contains__(self, client_order_id: object, /) -> bool:
+    def __contains__(self, client_order_id: str, /) -> bool:
         """Tell whether the id is used up."""
 
     def add(self, client_order_id: str, /) -> None:
@@ -84,6 +84,12 @@ class OrderBook:
 def order_id(strategy: str, symbol: str, signal: Signal) -> str:
     """Return the `client_order_id`: a function of the decision alone."""
     return f"{strategy}-{symbol}-{signal.ts_ms}-{signal.side}"
+
+
+def decided_at_ms(client_order_id: str) -> int | None:
+    """Return the event time in an id; None for one of a side that is none."""
+    time = client_order_id.rpartition("-")[0].rpartition("-")[2]
+    return int(time) if time.isdecimal() else None
 
 
 def fault_of(signal: Signal, symbol: str, tick: Decimal) -> str:
