@@ -26,7 +26,7 @@ CREATE TABLE orders (
     client_order_id TEXT PRIMARY KEY, seq INTEGER, ts_ms INTEGER, side TEXT, entry TEXT, limit_price REAL,
     stop_bps REAL, tp_r REAL, reason TEXT, latency_ms INTEGER, due_ms INTEGER, late INTEGER,
     status TEXT, status_ts_ms INTEGER, detail TEXT
-);
+) WITHOUT ROWID;
 CREATE TABLE rejections (
     id INTEGER PRIMARY KEY, client_order_id TEXT, seq INTEGER, ts_ms INTEGER, side TEXT, reason TEXT, detail TEXT
 );
