@@ -6,7 +6,6 @@ around it sees to it that a tick comes only after the answer.
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from math import inf
 from typing import Any, Final
 
 from msgspec.structs import replace

@@ -11,11 +11,11 @@ from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
 from services.broker.errors import CarryOverError, JournalError
 from services.broker.journal_sqlite import Journal
+from services.broker.orders import UsedIds
+from services.session.state import CARRY_FILE
 from services.waiting import read_json, write_atomic
 
 JOURNAL_FILE = "journal.db"
-CARRY_FILE = "carry.json"
-"""In the state directory: what a session with `on_stop = keep` leaves to the next one."""
 
 
 def open_core(config: BrokerConfig, journal: Journal, carried: Any, *, on_ticks: bool = False) -> BrokerCore:
@@ -35,18 +35,32 @@ def open_core(config: BrokerConfig, journal: Journal, carried: Any, *, on_ticks:
     if snapshot is not None:
         return BrokerCore.restore(config, snapshot, on_ticks=on_ticks, used_ids=journal.used_ids())
     kept = journal.meta("carried")
-    if kept is None and isinstance(carried, dict):
+    if kept is None and carried is not None:
         kept = json.dumps(carried)
         journal.set_meta("carried", kept)
-    if kept is None:
-        return BrokerCore(config, on_ticks=on_ticks, used_ids=journal.used_ids())
+    carried = None if kept is None else json.loads(kept)
+    return _new_core(config, carried, on_ticks=on_ticks, used_ids=journal.used_ids())
+
+
+def _new_core(
+    config: BrokerConfig, carried: Any, *, on_ticks: bool = False, used_ids: UsedIds | None = None
+) -> BrokerCore:
     try:
-        return BrokerCore(config, on_ticks=on_ticks, used_ids=journal.used_ids(), carried=json.loads(kept))
+        return BrokerCore(config, on_ticks=on_ticks, used_ids=used_ids, carried=carried)
     except CarryOverError as error:
         why = str(error)
     except (KeyError, TypeError, ValueError, ArithmeticError):
         why = "what the session before kept is broken"
     raise CarryOverError(f"{why}; delete {CARRY_FILE} in the state directory to begin with a fresh account")
+
+
+def carry_fault(settings: Mapping[str, Any], state_dir: Path) -> str:
+    """Return why a session with these settings could not take over what the one before kept; empty when it could."""
+    try:
+        _new_core(BrokerConfig.from_settings(settings), read_carried(state_dir))
+    except CarryOverError as error:
+        return str(error)
+    return ""
 
 
 def read_carried(state_dir: Path) -> Any:

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from services.broker.finishing import carry_fault
 from services.commands.check_online import check_source
+from services.session.state import CARRY_FILE
 from services.settings import Resolved, describe
 from services.supervision.keeper import FIRST_BEAT_MS
 from services.waiting import is_there
@@ -63,6 +65,7 @@ def run_checks(
     rows.append(_kill_file(cwd / resolved.values["kill_file"], resolved.origins["kill_file"]))
     rows.append(_no_session(running()))
     rows.append(_strategy(resolved, load_strategy))
+    rows.append(_kept(resolved.values, cwd))
     if online:
         rows += [
             CheckRow(found.name, found.value, "", found.ok, found.advice) for found in check_source(resolved.values)
@@ -138,6 +141,14 @@ def _kill_file(path: Path, origin: str) -> CheckRow:
 def _no_session(running: str) -> CheckRow:
     advice = "End it with 'lap kill', or start yours in a directory of its own." if running else ""
     return CheckRow("no session is running", running or "none", "", not running, advice)
+
+
+def _kept(settings: Mapping[str, Any], cwd: Path) -> CheckRow:
+    state_dir = cwd / settings["state_dir"]
+    is_kept = is_there(state_dir / CARRY_FILE)
+    problem = carry_fault(settings, state_dir) if is_kept else ""
+    advice = f"{problem}." if problem else ""
+    return CheckRow("what was kept fits", CARRY_FILE if is_kept else "nothing was kept", "", not problem, advice)
 
 
 def _strategy(resolved: Resolved, load_strategy: LoadStrategy) -> CheckRow:

@@ -16,6 +16,8 @@ from services.clock import iso, wall_ms
 from services.waiting import read_json, write_atomic, write_first
 
 CLOSING_LOCK = "closing.lock"
+CARRY_FILE = "carry.json"
+"""What a session with `on_stop = keep` leaves to the next one."""
 """Held by the process that closes the session."""
 KILL_FILE_PATIENCE_MS = 1_000
 """How long the kill file may lie there before others act in the monitor's stead."""

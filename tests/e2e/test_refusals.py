@@ -213,6 +213,17 @@ def test_sessions_follow_each_other_on_the_same_ports(desk: Desk) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_a_position_that_does_not_fit_is_refused_before_a_session_begins(desk: Desk) -> None:
+    (desk.directory / ".lap").mkdir()
+    kept = desk.directory / ".lap" / "carry.json"
+    kept.write_text("[]")
+    done, checked = desk.lap("run"), desk.lap("check")
+    assert (done.returncode, checked.returncode) == (2, 2)
+    assert "delete carry.json" in only_line(done.stderr)
+    assert "NO  what was kept fits" in checked.stdout
+    assert (kept.read_text(), (desk.directory / "runs").exists()) == ("[]", False)
+
+
 def test_a_working_directory_that_is_gone_is_told(desk: Desk) -> None:
     gone = desk.directory / "gone"
     gone.mkdir()

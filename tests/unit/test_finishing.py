@@ -9,8 +9,9 @@ from builders import Bench, config, settings
 
 from bus.messages import StopReason
 from services.broker.errors import CarryOverError
-from services.broker.finishing import CARRY_FILE, JOURNAL_FILE, finish_journal, open_core, read_carried
+from services.broker.finishing import JOURNAL_FILE, carry_fault, finish_journal, open_core, read_carried
 from services.broker.journal_sqlite import Journal
+from services.session.state import CARRY_FILE
 
 
 def kept_by(directory: Path) -> dict[str, Any]:
@@ -54,3 +55,21 @@ def test_what_can_not_be_read_is_no_fresh_account(tmp_path: Path, content: str) 
 def test_what_does_not_fit_is_refused_with_a_way_out(tmp_path: Path, changes: dict[str, Any]) -> None:
     with Journal(tmp_path / JOURNAL_FILE) as journal, pytest.raises(CarryOverError, match=r"delete carry\.json"):
         open_core(config(), journal, {**kept_by(tmp_path), **changes})
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(None, ""), ("{", "can not be read"), ("[]", "is broken"), ('{"symbol": "BTCUSDT"}', "is broken")],
+)
+def test_whether_a_session_can_take_over_is_known_before_it_begins(
+    tmp_path: Path, content: str | None, says: str
+) -> None:
+    kept_by(tmp_path)
+    if content is not None:
+        (tmp_path / CARRY_FILE).write_text(content)
+    fault = carry_fault(settings(), tmp_path)
+    assert says in fault
+    assert bool(fault) == bool(says)
+    assert (
+        "the kept position is of BTCUSDT, not of ETHUSDT" in carry_fault(settings(symbol="ETHUSDT"), tmp_path) or says
+    )
