@@ -8,7 +8,7 @@ not so is a `MalformedFrameError`; nothing else is ever raised for bytes from ou
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import msgspec
 
@@ -20,7 +20,7 @@ _TAGS = {cls: b'["%b",' % NAMES[cls].encode() for cls in get_args(m.MarketEvent)
 """How market events begin inside of other messages. On their own they need no such head: the topic tells."""
 
 
-class Envelope(NamedTuple):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A message as it arrived: who sent it, as which incarnation, with which number, when (monotonic ns)."""
 
     message: m.Message

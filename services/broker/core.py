@@ -8,7 +8,7 @@ which they took effect; without a wall clock (replay) the core makes none of its
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -23,6 +23,7 @@ from services.broker.passage import DeskView, Passage
 from services.broker.prices import TwoSided
 from services.broker.standing import Standing
 
+_TICKS: Final = (Quote, Trade)
 WORDS_A_QUESTION = 2
 """Things said about a question that is answered with nothing: `Decide`, `DecisionTaken`."""
 
@@ -102,9 +103,13 @@ class BrokerCore:
         Raises:
             ImpossibleError: An event is missing before this one, came before the stream's head, or broke the books.
         """
-        if self._is_clear and isinstance(message, (Quote, Trade)) and message.seq == self._engine.desk.seq + 1:
+        if self._is_clear and isinstance(message, _TICKS) and message.seq == self._engine.desk.seq + 1:
             said = self._engine.tick(message)
             return self._note(said) if said else said
+        if self._question is not None and isinstance(message, _TICKS) and message.seq == self._received_seq + 1:
+            self._received_seq = message.seq
+            self._queue.append(message)  # behind the barrier
+            return []
         if self.closed is not None:
             return []
         self._live.start(now_ms)
@@ -262,16 +267,20 @@ class BrokerCore:
     def _work(self, now_ms: int) -> list[Message]:
         """Work off the queue as far as the barrier lets through."""
         said: list[Message] = []
-        engine = self._engine
-        while self._queue and self._question is None and self.closed is None:
-            if (question := self._question_before(self._queue[0])) is not None:
+        engine, desk, queue = self._engine, self._engine.desk, self._queue
+        while queue and self._question is None and desk.closed is None:
+            if (engine.candles or self._on_ticks) and (question := self._question_before(queue[0])) is not None:
                 said += self._ask(question, now_ms)
                 continue
-            event = self._queue.popleft()
-            said += engine.work(event)
-            if self.closed is None:
-                is_asked = isinstance(event, Candle) and not engine.has_ticks
-                said += self._ask(engine.question(), now_ms) if is_asked else self._apply_halt()
+            event = queue.popleft()
+            if done := engine.work(event):
+                said += done
+            if desk.closed is not None:
+                break
+            if isinstance(event, Candle) and not engine.has_ticks:
+                said += self._ask(engine.question(), now_ms)
+            elif self._wants_halt != desk.halted:
+                said += self._apply_halt()
         is_through = self._end_seq is not None and self.last_seq >= self._end_seq
         if is_through and self._question is None and self.closed is None:
             said += self._close(StopReason.END_OF_DATA)
@@ -279,7 +288,7 @@ class BrokerCore:
 
     def _question_before(self, event: m.MarketEvent) -> Decide | None:
         """Return what the strategy must answer before a tick is worked off, the candles that it closed first."""
-        if not isinstance(event, (Quote, Trade)) or not self._engine.has_ticks:
+        if not isinstance(event, _TICKS) or not self._engine.has_ticks:
             return None
         if self._engine.candles:
             return self._engine.question()

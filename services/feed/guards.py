@@ -24,7 +24,7 @@ def refuse_quote(fact: RawQuote) -> str | None:
     """Return why a quote is not believed, None when it is."""
     ts_ms, bid, ask, bid_size, ask_size = fact
     if 0.0 < bid <= ask < MOST and 0.0 <= bid_size < MOST and 0.0 <= ask_size < MOST:
-        return refuse_time(ts_ms)
+        return None if type(ts_ms) is int and 0 <= ts_ms < LAST_MS else "bad_time"
     if not all(map(isfinite, (bid, ask, bid_size, ask_size))):
         return "not_finite"
     if max(bid, ask, bid_size, ask_size) >= MOST:
@@ -38,7 +38,7 @@ def refuse_trade(fact: RawTrade) -> str | None:
     """Return why a trade is not believed, None when it is."""
     ts_ms, price, size, aggressor = fact
     if 0.0 < price < MOST and 0.0 < size < MOST and aggressor in {"buy", "sell"}:
-        return refuse_time(ts_ms)
+        return None if type(ts_ms) is int and 0 <= ts_ms < LAST_MS else "bad_time"
     if not (isfinite(price) and isfinite(size)):
         return "not_finite"
     if max(price, size) >= MOST:

@@ -188,10 +188,9 @@ class FeedShell:
                     self._refuse(name, detail)
                 case _:
                     assert self._core is not None, "facts come after the stream's head"
-                    made = self._core.take(word)
-                    if made:
-                        self._age.renew()
-                        events.extend(made)
+                    events += self._core.take(word)
+        if events:
+            self._age.renew()
         if self._skip_seq:
             events = [event for event in events if event.seq > self._skip_seq]
         return events
