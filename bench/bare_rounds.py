@@ -1,9 +1,9 @@
 """What a decision's latency is measured against: a message that goes feed, broker, strategy, broker, and an answer back.
 
 Over bare pyzmq on loopback TCP with CURVE, each peer a process of its own. `Empty` rounds carry bytes that nobody reads.
-`Laden` ones do what no session can leave out, and nothing else: the candle that a tick closes is published before it, both are
-lines in the recording, messages are encoded and decoded by our codec, the question and the answer each committed (SQLite,
-WAL) before they are passed on.
+`Laden` ones do what no session can leave out, and nothing else: the candle that a tick closes is published with it, both are
+lines in the recording, messages are encoded and decoded by our codec, question and answer are committed (SQLite, WAL, one
+transaction) before the order is acknowledged.
 """
 
 import os
@@ -20,7 +20,19 @@ import zmq
 from bare_zmq import PATIENCE_MS, SPAWN, Line, end, start
 
 from bus import codec
-from bus.messages import Account, Candle, Decide, Decision, Message, OrderAccepted, Quote, Side, Signal
+from bus.messages import (
+    Account,
+    Burst,
+    Candle,
+    Decide,
+    Decision,
+    MarketEvent,
+    Message,
+    OrderAccepted,
+    Quote,
+    Side,
+    Signal,
+)
 from bus.sockets import new_keys
 from services.waiting import pause
 
@@ -45,8 +57,8 @@ _STATE = "s" * 1_200
 class Cargo(Protocol):
     """What a round carries, and what is done with it on the way."""
 
-    def ticked(self, number: int) -> list[bytes]:
-        """Feed: return the frames of a tick."""
+    def ticked(self, number: int) -> bytes:
+        """Feed: return the frame of a tick."""
 
     def question(self, frame: bytes) -> bytes | None:
         """Broker: return what to ask because of it, None for one that makes no round."""
@@ -67,9 +79,9 @@ class Empty:
 
     every: int
 
-    def ticked(self, number: int) -> list[bytes]:
+    def ticked(self, number: int) -> bytes:
         """Return a frame as long as a quote's."""
-        return [(b"%s|%d|" % (b"tick" if number % self.every else b"round", number)).ljust(90, b".")]
+        return (b"%s|%d|" % (b"tick" if number % self.every else b"round", number)).ljust(90, b".")
 
     def question(self, frame: bytes) -> bytes | None:
         """Return the same."""
@@ -95,24 +107,24 @@ class Laden:
     every: int
     directory: Path
 
-    def ticked(self, number: int) -> list[bytes]:
+    def ticked(self, number: int) -> bytes:
         """Record a quote and the candle that it closes, then encode them."""
-        events: list[Message] = [Quote(number + 1, number, 60_000.0, 60_000.1, 0.5, 0.25)]
+        events: list[MarketEvent] = [Quote(number + 1, number, 60_000.0, 60_000.1, 0.5, 0.25)]
         if number % self.every == 0:
             shape = (60_000.0, 60_001.0, 59_999.0, 60_000.5, 1.25)
             events.insert(0, Candle(number + 1, 0, "BTCUSDT", 1_000, number, *shape))
         os.write(self._recording, b"".join(b"event|%s\n" % codec.encode_body(event) for event in events))
-        return [self._frame(event) for event in events]
+        return self._frame(Burst(tuple(events)))
 
     def question(self, frame: bytes) -> bytes | None:
-        """Commit a question about the candle before, then encode it."""
-        event = codec.decode(frame).message
-        if isinstance(event, Candle):
-            self._closed.append(event)
-        if isinstance(event, Candle) or not self._closed:
+        """Encode a question about the candle that came, if one did."""
+        burst = codec.decode(frame).message
+        assert isinstance(burst, Burst)
+        first = burst.events[0]
+        if not isinstance(first, Candle):
             return None
-        candle = self._closed.pop()
-        return self._committed(Decide(candle.open_ms, (candle,), _ACCOUNT))
+        self._asked.append(Decide(first.open_ms, (first,), _ACCOUNT))
+        return self._frame(self._asked[-1])
 
     def answer(self, question: bytes) -> bytes:
         """Decode a question, encode the answer."""
@@ -121,13 +133,17 @@ class Laden:
         return self._frame(Decision(asked.open_ms, (Signal("BTCUSDT", Side.LONG, asked.open_ms, 30.0, 1.5),)))
 
     def acknowledged(self, answer: bytes) -> bytes:
-        """Commit an order, then encode it."""
+        """Commit the question and an order, then encode the order."""
         decision = codec.decode(answer).message
         assert isinstance(decision, Decision)
         wanted = decision.signals[0]
-        return self._committed(
-            OrderAccepted("always-BTCUSDT", wanted.ts_ms, wanted, 100, wanted.ts_ms + 100, late=False)
-        )
+        order = OrderAccepted("always-BTCUSDT", wanted.ts_ms, wanted, 100, wanted.ts_ms + 100, late=False)
+        self._journal.execute("BEGIN IMMEDIATE")
+        for message in (self._asked.pop(), order):
+            self._journal.execute("INSERT INTO said (body) VALUES (?)", (codec.encode_body(message).decode(),))
+        self._journal.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (_STATE,))
+        self._journal.execute("COMMIT")
+        return self._frame(order)
 
     def number(self, acknowledged: bytes) -> int:
         """Read it."""
@@ -138,15 +154,8 @@ class Laden:
     def _frame(self, message: Message) -> bytes:
         return codec.encode(message, "bare", 1, 1, monotonic_ns())
 
-    def _committed(self, message: Message) -> bytes:
-        self._journal.execute("BEGIN IMMEDIATE")
-        self._journal.execute("INSERT INTO said (body) VALUES (?)", (codec.encode_body(message).decode(),))
-        self._journal.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (_STATE,))
-        self._journal.execute("COMMIT")
-        return self._frame(message)
-
     @cached_property
-    def _closed(self) -> list[Candle]:
+    def _asked(self) -> list[Decide]:
         return []
 
     @cached_property
@@ -198,8 +207,7 @@ def _feed(line: Line, cargo: Empty | Laden, count: int, per_second: float, told:
         due = min(count, int((monotonic_ns() - began_ns) * per_second / 1e9) + 1)
         for number in range(sent, due):
             sent_ns.append(monotonic_ns())
-            for frame in cargo.ticked(number):
-                out.send(frame)
+            out.send(cargo.ticked(number))
         sent = due
         wait_ns = began_ns + int(sent * 1e9 / per_second) - monotonic_ns() if sent < count else 1_000_000_000
         if answers.poll(max(0, (wait_ns + 999_999) // 1_000_000)):

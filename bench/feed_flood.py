@@ -25,7 +25,7 @@ from accounting import Market
 from crashing import own_ports
 from processes import Desk
 
-from bus.messages import Candle, Quote, Trade
+from bus.messages import Burst, Quote, Trade
 from bus.sockets import Bus
 from services.clock import boot_ms, monotonic_ms
 from services.exchange.config import WALK_START_MS, ExchangeConfig
@@ -83,7 +83,7 @@ def watch(desk: Desk, bus: Bus, began_ms: int) -> Seen:
     """Listen to the feed as the broker does, for the bench's length."""
     seen, over = Seen(), threading.Event()
     port = desk.json(".lap", "session.json")["ports"]["feed"]
-    subscriber = bus.subscriber(port, [Quote, Trade, Candle])
+    subscriber = bus.subscriber(port, [Burst])
     watched = {service: psutil.Process(desk.service_pid(service)) for service in seen.memory_mb}
     workers = {**watched, "exchange": psutil.Process(desk.programs[0].popen.pid), "observer": psutil.Process()}
     worked_before_s = worked_s(workers)
@@ -94,13 +94,13 @@ def watch(desk: Desk, bus: Bus, began_ms: int) -> Seen:
         subscriber.socket.poll(100)
         arrived_ms = boot_ms()
         for envelope in subscriber.receive_envelopes():
-            event = envelope.message
-            assert isinstance(event, Quote | Trade | Candle)
-            seen.missed += max(0, event.seq - last_seq - 1) if last_seq else 0
-            last_seq = event.seq
-            happened_ms = began_ms + event.ts_ms - WALK_START_MS
-            seen.published_ms.append(envelope.sent_ns / 1e6 + offset_ms - happened_ms)
-            seen.arrived_ms.append(arrived_ms - happened_ms)
+            assert isinstance(envelope.message, Burst)
+            for event in envelope.message.events:
+                seen.missed += max(0, event.seq - last_seq - 1) if last_seq else 0
+                last_seq = event.seq
+                happened_ms = began_ms + event.ts_ms - WALK_START_MS
+                seen.published_ms.append(envelope.sent_ns / 1e6 + offset_ms - happened_ms)
+                seen.arrived_ms.append(arrived_ms - happened_ms)
         if now_ms >= next_look_ms:
             next_look_ms = now_ms + 1_000
             for service, process in watched.items():

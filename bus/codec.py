@@ -71,12 +71,10 @@ def decode_body(topic: str, body: bytes) -> m.Message:
     return message
 
 
-def encode(message: m.Message, source: str, epoch: int, seq: int, sent_ns: int, body: bytes | None = None) -> bytes:
-    """Return the one frame in which a message travels; `body` is the message's, where it has been encoded already."""
-    if body is None:
-        body = encode_body(message)
+def encode(message: m.Message, source: str, epoch: int, seq: int, sent_ns: int) -> bytes:
+    """Return the one frame in which a message travels."""
     head = b"%b%d|%d|%b|%d|%d|"
-    return head % (PREFIXES[type(message)], seq, epoch, source.encode(), SCHEMA_VERSION, sent_ns) + body
+    return head % (PREFIXES[type(message)], seq, epoch, source.encode(), SCHEMA_VERSION, sent_ns) + encode_body(message)
 
 
 def decode(frame: bytes) -> Envelope:

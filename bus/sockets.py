@@ -5,7 +5,7 @@ its ZAP domain, so that a peer without the key gets nothing in and nothing out e
 (libzmq's CURVE fails open without one); malformed frames are counted in `malformed` and dropped.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import Final
@@ -17,18 +17,17 @@ from zmq.utils.monitor import recv_monitor_message
 from bus import codec
 from bus.codec import Envelope
 from bus.errors import BusError, MalformedFrameError
-from bus.messages import Candle, Funding, MarketEvent, Message, Quote, Trade
+from bus.messages import Message
 from bus.topics import PREFIXES
 
 DOMAIN: Final = "laptop-agents"
-HIGH_WATER_MARK: Final = 100_000
-"""Frames queued per peer before a publisher drops; some 10 MB of quotes."""
+HIGH_WATER_MARK: Final = 10_000
+"""Frames queued per peer before a publisher drops; some 50 MB of full bursts."""
 MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
 """A larger frame ends its sender's connection. The largest of ours, a page of events, stays under 1 MB."""
-BATCH: Final = 2_000
+BATCH: Final = 200
 """Frames taken from a socket in one go, so that the loop always comes round to its beat."""
 LINGER_MS: Final = 500
-_NUMBERED: Final = (Quote, Trade, Candle, Funding)
 HANDSHAKE_MS: Final = 5_000
 """A handshake that the other end has not finished by then (it was stopped, or is just ending) is begun anew."""
 
@@ -104,7 +103,7 @@ class _Speaker(_Listener):
 
 
 class Publisher(_Speaker):
-    """The one writer of a service's topics (XPUB). Market events go under their own `seq`."""
+    """The one writer of a service's topics (XPUB)."""
 
     def __init__(self, socket: "zmq.Socket[bytes]", source: str, epoch: int) -> None:
         super().__init__(socket, source, epoch)
@@ -114,19 +113,7 @@ class Publisher(_Speaker):
 
     def send(self, message: Message) -> None:
         """Publish a message. Never waits: what a slow listener can not take is dropped for it, a gap it can see."""
-        if isinstance(message, _NUMBERED):
-            self._send_event(message, codec.encode_body(message))
-        else:
-            self.socket.send(self._frame(message), zmq.DONTWAIT)
-
-    def send_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
-        """Publish market events in order, under their own numbers; their bodies have been encoded already."""
-        for event, body in zip(events, bodies, strict=True):
-            self._send_event(event, body)
-
-    def _send_event(self, event: MarketEvent, body: bytes) -> None:
-        frame = codec.encode(event, self._source, self._epoch, event.seq, monotonic_ns(), body)
-        self.socket.send(frame, zmq.DONTWAIT)
+        self.socket.send(self._frame(message), zmq.DONTWAIT)
 
     def receive(self) -> list[Message]:
         """Note who subscribed; return nothing. Anything else that arrives here is counted and dropped."""

@@ -1,7 +1,7 @@
 """Which message travels under which topic, and who alone may write it.
 
 A topic is written by exactly one service; `""` as a writer marks what every service writes of itself, `"rpc"` what
-travels on a request socket and is never published. The endpoint of a service's publisher is the port of that name
+travels on a request socket and is never published, `"in"` what travels inside of other messages alone. The endpoint of a service's publisher is the port of that name
 (`bus.ports`).
 """
 
@@ -24,10 +24,11 @@ class Topic:
 
 
 TABLE: Final = (
-    Topic("quote", m.Quote, "feed"),
-    Topic("trade", m.Trade, "feed"),
-    Topic("candle", m.Candle, "feed"),
-    Topic("funding", m.Funding, "feed"),
+    Topic("burst", m.Burst, "feed"),
+    Topic("quote", m.Quote, "in"),
+    Topic("trade", m.Trade, "in"),
+    Topic("candle", m.Candle, "in"),
+    Topic("funding", m.Funding, "in"),
     Topic("info", m.StreamInfo, "rpc"),
     Topic("feed_status", m.FeedStatus, "feed"),
     Topic("info_request", m.InfoRequest, "rpc"),

@@ -146,12 +146,12 @@ def flushed_candle(scene: Scene, call: Sequence[Any]) -> bool:
 
 
 def published_event(scene: Scene, call: Sequence[Any]) -> bool:
-    return kind(call[1]) in {"Quote", "Trade"} and call[1].ts_ms >= scene.from_ms
+    return kind(call[1]) == "Burst" and call[1].events[-1].ts_ms >= scene.from_ms
 
 
 def published_candle(scene: Scene, call: Sequence[Any]) -> bool:
-    """A closed candle is out, the tick that closed it is not."""
-    return kind(call[1]) == "Candle" and call[1].ts_ms >= scene.from_ms
+    """A closed candle, with the tick that closed it."""
+    return published_event(scene, call) and "Candle" in map(kind, call[1].events)
 
 
 def answered_with_an_order(scene: Scene, call: Sequence[Any]) -> bool:
@@ -180,7 +180,6 @@ COMMIT = "services.broker.journal_sqlite:Journal.record"
 OPEN_JOURNAL = "services.broker.journal_sqlite:Journal._prepare"
 NOTE = "services.broker.journal_sqlite:Journal.set_meta"
 PUBLISH = "bus.sockets:Publisher.send"
-PUBLISH_EVENT = "bus.sockets:Publisher._send_event"
 SERVE = "bus.sockets:Server.send"
 ASK = "bus.sockets:Client.send"
 FLUSH = "services.feed.recording_file:Recording.append"
@@ -202,8 +201,8 @@ _TABLE: tuple[tuple[str, str, str, Happens, Sequence[str], int], ...] = (
     ("feed", "head", HEAD, always, ALL_OF_IT, 1),
     ("feed", "flush", FLUSH, flushed, ALL_OF_IT, 1),
     ("feed", "flush of a candle", FLUSH, flushed_candle, ALL_OF_IT, 1),
-    ("feed", "publish", PUBLISH_EVENT, published_event, AROUND, 1),
-    ("feed", "publish of a candle", PUBLISH_EVENT, published_candle, AROUND, 1),
+    ("feed", "publish", PUBLISH, published_event, AROUND, 1),
+    ("feed", "publish of a candle", PUBLISH, published_candle, AROUND, 1),
     ("feed", "answer with the head", SERVE, said_anyhow("StreamInfo"), AROUND, 1),
     ("feed", "answer with events", SERVE, said_anyhow("EventsPage"), AROUND, 1),
     ("feed", "publish of the end", PUBLISH, said_ended, AROUND, 1),

@@ -5,8 +5,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bus.codec import decode_body
-from bus.messages import Candle, Level, MarketEvent, Message, StreamInfo
+from bus.codec import decode_body, encode_body
+from bus.messages import Burst, Candle, Level, MarketEvent, Message, StreamInfo
 from bus.topics import NAMES
 from services.data_file.files import read_rows
 from services.feed.core import FeedCore, FeedRules
@@ -111,12 +111,9 @@ class FakeMouth:
         self.ended: list[str] = []
 
     def publish(self, message: Message) -> None:
-        """Keep what is published."""
-        self.published.append(message)
-
-    def publish_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
         """Keep what is published, as its listeners read it."""
-        self.published += [decode_body(NAMES[type(event)], body) for event, body in zip(events, bodies, strict=True)]
+        heard = decode_body(NAMES[type(message)], encode_body(message))
+        self.published += heard.events if isinstance(heard, Burst) else [heard]
 
     def answer(self, peer: bytes, message: Message) -> None:
         """Keep what is answered."""

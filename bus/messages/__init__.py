@@ -36,7 +36,7 @@ from bus.messages.decisions import (
     StrategyHello,
     StrategyStatus,
 )
-from bus.messages.feed import EventsPage, EventsRequest, FeedStatus, InfoRequest
+from bus.messages.feed import Burst, EventsPage, EventsRequest, FeedStatus, InfoRequest
 from bus.messages.life import Heartbeat, Notice, Shutdown
 from bus.messages.market import Candle, Funding, MarketEvent, Quote, StreamInfo, Tick, Trade
 from bus.words import Entry, ExitReason, FeedState, Level, RejectReason, Side, StopReason
@@ -46,6 +46,7 @@ __all__ = [
     "Account",
     "BreakerTripped",
     "BrokerStatus",
+    "Burst",
     "Candle",
     "Decide",
     "Decision",
@@ -95,6 +96,7 @@ Message: TypeAlias = (
     | Candle
     | Funding
     | StreamInfo
+    | Burst
     | FeedStatus
     | InfoRequest
     | EventsRequest

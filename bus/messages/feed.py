@@ -1,7 +1,7 @@
 """What the feed says of itself, and what it can be asked."""
 
 from bus.messages.body import Body, Int
-from bus.messages.checks import check_size, check_text, check_whole
+from bus.messages.checks import check_require, check_size, check_text, check_whole
 from bus.messages.market import MarketEvent
 from bus.words import FeedState
 
@@ -29,6 +29,15 @@ class FeedStatus(Body, frozen=True):
             check_whole(name, getattr(self, name))
         check_size("price", self.price)
         check_text("detail", self.detail)
+
+
+class Burst(Body, frozen=True):
+    """Market events as they came, in order: all of one moment, up to a limit. Each bears its own `seq`."""
+
+    events: tuple[MarketEvent, ...]
+
+    def __post_init__(self) -> None:
+        check_require(bool(self.events), "events must not be empty", self.events)
 
 
 class InfoRequest(Body, frozen=True):

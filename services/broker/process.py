@@ -3,8 +3,6 @@
 Commit before you speak: whatever the core says is in the journal, with the state after it, before anybody hears it.
 """
 
-from typing import get_args
-
 from bus import messages as m
 from bus.clone import StreamReader
 from bus.codec import decode_body, encode_body
@@ -24,7 +22,6 @@ COMMIT_EVERY_MS = 1_000
 STATUS_EVERY_MS = 1_000
 BACKLOG_LIMIT = 50_000
 """Events that may wait in the barrier; what comes on top is fetched again later."""
-MARKET_EVENTS = get_args(m.MarketEvent)
 
 
 class BrokerShell:
@@ -44,7 +41,7 @@ class BrokerShell:
         self._feed = runner.bus.client(session.ports["feed_rpc"])
         self._server = runner.bus.server(session.ports["broker_rpc"])
         self._informed = self._inform(journal.meta("stream"))
-        runner.subscribe("feed", [*MARKET_EVENTS, m.FeedStatus], self._hear_feed)
+        runner.subscribe("feed", [m.Burst, m.FeedStatus], self._hear_feed)
         runner.subscribe("monitor", [m.Heartbeat], self._take)
         runner.listen(self._feed, self._hear_feed)
         runner.listen(runner.bus.connections(self._feed), self._reached_feed)
@@ -72,10 +69,9 @@ class BrokerShell:
         return True
 
     def _hear_feed(self, message: m.Message) -> None:
-        if isinstance(message, MARKET_EVENTS):
-            self._arrived.append(message)
-            return
         match message:
+            case m.Burst():
+                self._arrived += message.events
             case m.EventsPage():
                 self._asked_at_ms = None
                 self._reader.heard_of(message.last_seq)

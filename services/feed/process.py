@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from bus.messages import (
+    Burst,
     Candle,
     EventsPage,
     EventsRequest,
@@ -36,6 +37,8 @@ from services.session.state import Session, stop_session
 
 PAGE: Final = 2_000
 STATUS_MS: Final = 1_000
+BURST: Final = 50
+"""Events in a frame at most: what came together travels together, and a queue of frames stays bounded."""
 MOST_ASKING: Final = 100
 """Peers that may wait for the stream's head; the oldest is forgotten past that, and asks again."""
 
@@ -47,9 +50,6 @@ class Mouth(Protocol):
 
     def publish(self, message: Message) -> None:
         """Publish a message."""
-
-    def publish_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
-        """Publish events in order, as they were recorded."""
 
     def answer(self, peer: bytes, message: Message) -> None:
         """Answer a request."""
@@ -105,10 +105,11 @@ class FeedShell:
             self._open_stream(now)
         events = self._work(said)
         if events:
-            bodies = self._recording.append(events)
+            self._recording.append(events)
             if self._recording.is_short_of_room:
                 self._mouth.end_session("the disk of the recording is almost full")
-            self._mouth.publish_events(events, bodies)
+            for begin in range(0, len(events), BURST):
+                self._mouth.publish(Burst(tuple(events[begin : begin + BURST])))
             for event in events:
                 if isinstance(event, Candle):
                     self._source.published(event, now)
@@ -266,9 +267,6 @@ class _RunnerMouth:
 
     def publish(self, message: Message) -> None:
         self._runner.publisher.send(message)
-
-    def publish_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
-        self._runner.publisher.send_events(events, bodies)
 
     def answer(self, peer: bytes, message: Message) -> None:
         self.server.send(peer, message)  # a peer that is gone asks again when it is back

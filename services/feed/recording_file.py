@@ -13,10 +13,8 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import Final
 
-from bus.codec import encode_body
 from bus.errors import MalformedFrameError
 from bus.messages import Candle, Funding, MarketEvent, Quote, StreamInfo, Trade
-from bus.topics import PREFIXES
 from services.feed.packed_file import PLAIN, place_of, recorded_lines
 from services.feed.recording_lines import RecordingError, is_whole, line_of, message_of, seq_of
 from services.feed.source import Resume
@@ -115,25 +113,20 @@ class Recording:
         self._head_end = self._size
         self.info = info
 
-    def append(self, events: Sequence[MarketEvent]) -> list[bytes]:
-        """Write a burst of events in one go; it is on its way to the disk when this returns.
-
-        Returns the bodies that were written, to be published as they are.
+    def append(self, events: Sequence[MarketEvent]) -> None:
+        """Write events in one go; they are on their way to the disk when this returns.
 
         Raises:
             OSError: the disk is full or gone.
         """
         if not events:
-            return []
+            return
         assert events[0].seq == self.last_seq + 1, "events are numbered without a hole"
-        bodies = [encode_body(event) for event in events]
-        lines = [b"%b%b\n" % (PREFIXES[type(event)], body) for event, body in zip(events, bodies, strict=True)]
-        self._write(b"".join(lines))
+        self._write(b"".join(map(line_of, events)))
         self.last_seq = events[-1].seq
         if self._size >= self._stretch_end:
             self._stretch_end = self._size + STRETCH_BYTES
             self.is_short_of_room = self._free_bytes(self._path.parent) < ROOM_BYTES
-        return bodies
 
     def events_after(self, seq: int, limit: int) -> tuple[MarketEvent, ...]:
         """Return up to `limit` events that follow `seq`."""

@@ -23,6 +23,7 @@ EXAMPLES: list[m.Message] = [
     *(QUOTE, TRADE, CANDLE, FUNDING, ACCOUNT, SIGNAL, DECIDE),
     m.StreamInfo("BTCUSDT", 60_000, "tick", D("0.1"), D("0.0001"), D("0.0001"), (CANDLE,), "warms up live"),
     m.FeedStatus(m.FeedState.CONNECTED, 4, 7, 100.0, 2, 1, 0, 3, 0, "fine"),
+    m.Burst((QUOTE, TRADE, CANDLE, FUNDING)),
     *(m.InfoRequest(), m.EventsRequest(4), m.EventsPage(0, 4, (QUOTE, TRADE, CANDLE, FUNDING))),
     *(m.Decision(0, (SIGNAL,)), m.StrategyHello(0), m.StrategyStatus(3, 1_000, -1), m.Recall((DECIDE, ON_TICK), True)),
     *(ON_TICK, m.Decision(0, (), 2), m.StrategyFailed(2, 60_000, 0, False, "ValueError: no", "Traceback")),
@@ -71,7 +72,7 @@ def test_every_message_has_an_example_here() -> None:
 def test_every_message_has_one_topic_and_a_known_writer() -> None:
     assert set(NAMES) == set(get_args(m.Message)) == set(CLASSES.values())
     assert len(TABLE) == len(NAMES) == len(CLASSES)
-    assert {topic.writer for topic in TABLE} <= {*SERVICES, "", "rpc"}
+    assert {topic.writer for topic in TABLE} <= {*SERVICES, "", "rpc", "in"}
 
 
 @pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)

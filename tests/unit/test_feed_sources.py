@@ -1,6 +1,6 @@
 """Whole feeds without a wire: a source, the core and a recording, turned by hand, killed and started again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import pytest
 from feed_builders import MINUTE, SYMBOL, FakeMouth, settings
 
 from bus.messages import (
+    Burst,
     Candle,
     EventsPage,
     EventsRequest,
@@ -320,13 +321,16 @@ def test_what_is_published_is_in_the_recording_first(files: Path) -> None:
     recording = Recording(files / "run" / NAME)
 
     class Witness(FakeMouth):
-        def publish_events(self, events: Sequence[MarketEvent], bodies: Sequence[bytes]) -> None:
-            assert events[-1].seq <= recording.last_seq
+        def publish(self, message: Message) -> None:
+            assert not isinstance(message, Burst) or message.events[-1].seq <= recording.last_seq
+            super().publish(message)
 
-    shell = FeedShell(Witness(), recording, opener(None), FeedRules(), lambda: BOOT)
+    witness = Witness()
+    shell = FeedShell(witness, recording, opener(None), FeedRules(), lambda: BOOT)
     for _ in range(3):
         shell.on_turn(0)
     assert recording.last_seq > 0
+    assert sum(isinstance(message, MarketEvent) for message in witness.published) == recording.last_seq
     assert shell.close(Shutdown(StopReason.KILL))
 
 
