@@ -34,10 +34,10 @@ HEAD = """# Measured
 By `make bench`, which writes this file. Ours and the peer's were taken in turns within one run, so that a busy moment meets both; each
 figure is the median of its run's trials. The ratio is ours over the peer's. What each bench does stands at the head of its script.
 
-A decision can not be acknowledged as fast as an empty round of four hops: a round that records, encodes, decodes and commits twice, and does nothing
+A decision can not be acknowledged as fast as an empty round of four hops: a round that records, encodes, decodes and commits, and does nothing
 else (`laden`), says how near to it a session can come, and how near this one has come.
 
-A replay over candles costs next to nothing for a candle, and a quarter of a millisecond for a trade: its order, fills, stop, fees and
+A replay over candles costs next to nothing for a candle, and less than a fifth of a millisecond for a trade: its order, fills, stop, fees and
 account, each a message in exact decimals, as in a live session. So its ratio to others depends on how often a strategy trades; what
 says the same messages and reckons the same trades, and does nothing else, says how near to them a replay can come.
 

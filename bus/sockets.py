@@ -64,6 +64,8 @@ class _Listener:
                 yield self.socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
+            if not self._has_more:
+                return
 
     def _envelopes(self) -> Iterator[Envelope]:
         """Yield the messages that have arrived at a socket of single frames."""
@@ -77,8 +79,15 @@ class _Listener:
                 envelope = decode(frame)
             except MalformedFrameError:
                 self.malformed += 1
-                continue
-            yield envelope
+            else:
+                yield envelope
+            if not self._has_more:
+                return
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether something else has arrived; to ask costs less than to be told by an exception."""
+        return bool(self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN)
 
     def _decoded(self, parts: list[bytes]) -> Envelope | None:
         try:

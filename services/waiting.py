@@ -73,7 +73,7 @@ def read_json(path: Path) -> Any:
     """Return a JSON file's content, or None when it is absent or no JSON."""
     try:
         return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -72,6 +72,7 @@ class BrokerCore:
         self._timed_out: set[QuestionKey] = set()
         self._foretold: set[QuestionKey] = set()
         self._wants_halt = False
+        self._is_catching_up = False
         self._end_seq: int | None = None
         self._is_clear = False
         self._emitted = 0
@@ -227,6 +228,7 @@ class BrokerCore:
         core._emitted = snapshot["emitted"]
         core._wants_halt = core._engine.desk.halted
         core._received_seq = core.last_seq
+        core._is_catching_up = True
         if core.closed is None and core._engine.candles and not core._engine.has_ticks:
             core._question = core._engine.question()
         return core
@@ -242,9 +244,11 @@ class BrokerCore:
             case m.Heartbeat(service="monitor") if self._wall_clock:
                 self._live.beat_ms = now_ms
                 return self._want_halt(is_gone=False)
-            case m.FeedStatus(state=m.FeedState.ENDED):
-                self._end_seq = message.last_seq
-                return self._work(now_ms)
+            case m.FeedStatus():
+                self._end_seq = message.last_seq if message.state is m.FeedState.ENDED else self._end_seq
+                said = self._work(now_ms)
+                self._is_catching_up = self._is_catching_up and message.last_seq > self.last_seq
+                return said + self._apply_halt()
             case m.StreamInfo() if not self._engine.is_open:
                 self._engine.open(message)
             case m.EntriesHalted() | m.DecisionTimedOut() | m.DecisionTaken() | m.SessionClosed() if (
@@ -344,14 +348,17 @@ class BrokerCore:
         return self._apply_halt()
 
     def _apply_halt(self) -> list[Message]:
-        """Say and do a change of the halt; not in the wait, where the question shows an account without it."""
+        """Say and do a change of the halt; not in the wait, where the question shows an account without it.
+
+        Nor while a restarted broker catches up: among the events may be one whose question was asked, and must be the same.
+        """
         desk = self._engine.desk
-        if not self._wall_clock or self._question is not None or self._wants_halt == desk.halted:
+        is_too_early = self._question is not None or self._engine.candles or self._is_catching_up
+        if not self._wall_clock or self._wants_halt == desk.halted or is_too_early:
             return []
         desk.halted = self._wants_halt
-        return [
-            m.EntriesHalted(self.last_seq, desk.halted, "the monitor is gone" if desk.halted else "the monitor is back")
-        ]
+        detail = "the monitor is gone" if desk.halted else "the monitor is back"
+        return [m.EntriesHalted(self.last_seq, desk.halted, detail)]
 
     def _relive(
         self, fact: m.EntriesHalted | m.DecisionTimedOut | m.DecisionTaken | m.SessionClosed, now_ms: int

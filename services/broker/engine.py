@@ -21,7 +21,7 @@ from services.broker.errors import CarryOverError, ImpossibleError
 from services.broker.memory import recall_desk, remember_desk
 from services.broker.orders import UsedIds
 from services.broker.passage import Passage
-from services.broker.snapshot import optional_decimal, optional_text, pack, unpack_candle, unpack_position
+from services.broker.snapshot import optional_decimal, pack, unpack_candle, unpack_position
 
 
 class Engine:
@@ -200,7 +200,7 @@ class Engine:
             "balance": plain(desk.ledger.balance),
             "position": None if desk.position is None else pack(desk.position),
             "last_entry_ts": desk.last_entry_ts,
-            "base": optional_text(desk.breaker.base),
+            "base": None if desk.breaker.base is None else plain(desk.breaker.base),
             "day": desk.breaker.day,
             "streak": desk.breaker.streak,
             "trade_count": desk.trade_count,
@@ -227,6 +227,11 @@ class Engine:
         desk.breaker.day = carried["day"]
         desk.breaker.streak = carried["streak"]
         desk.trade_count = carried["trade_count"]
+        held = desk.position
+        moneys = [desk.ledger.balance, *([] if held is None else [held.qty, held.entry_price, held.sl, held.tp])]
+        counts = [desk.breaker.day, desk.breaker.streak, desk.trade_count, desk.last_entry_ts or 0]
+        if not all(money.is_finite() for money in moneys) or not all(type(count) is int for count in counts):
+            raise ValueError("not what a session keeps")
 
     @exactly
     def snapshot(self) -> dict[str, Any]:

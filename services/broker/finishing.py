@@ -1,6 +1,11 @@
-"""Opening a core from its journal, and closing the books of a session whose broker is gone. Shell: it reads files."""
+"""Opening a core from its journal, and closing the books of a session whose broker is gone. Shell: it reads files.
+
+As a program it is the short-lived child that says whether a session can take over what the one before kept: the session's
+settings come as JSON on stdin, the state directory as the argument. Exit 0, or 2 with one line on stderr.
+"""
 
 import json
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -49,7 +54,7 @@ def _new_core(
         return BrokerCore(config, on_ticks=on_ticks, used_ids=used_ids, carried=carried)
     except CarryOverError as error:
         why = str(error)
-    except (KeyError, TypeError, ValueError, ArithmeticError):
+    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
         why = "what the session before kept is broken"
     raise CarryOverError(f"{why}; delete {CARRY_FILE} in the state directory to begin with a fresh account")
 
@@ -102,3 +107,15 @@ def finish_journal(run_dir: Path, state_dir: Path, settings: Mapping[str, Any], 
         write_atomic(carry, json.dumps(left).encode())
     else:
         carry.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Look at what was kept; nothing is changed."""
+    fault = carry_fault(json.loads(sys.stdin.buffer.read()), Path(sys.argv[1]))
+    if fault:
+        sys.stderr.buffer.write(f"{fault}\n".encode(errors="backslashreplace"))
+    return 2 if fault else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

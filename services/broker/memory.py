@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 from bus.messages import StopReason
-from services.broker.decimals import plain
 from services.broker.desk import Desk
 from services.broker.ledger import Ledger
 from services.broker.orders import Order
@@ -36,10 +35,10 @@ def remember_desk(desk: Desk) -> dict[str, Any]:
     """Return the desk's state. Used ids are in it only when they are a set of the desk's own."""
     ledger, breaker, quote = desk.ledger, desk.breaker, desk.quote
     return {
-        "starting_balance": plain(ledger.starting_balance),
-        "balance": plain(ledger.balance),
-        "closed_pnl": plain(ledger.closed_pnl),
-        "open_costs": plain(ledger.open_costs),
+        "starting_balance": str(ledger.starting_balance),
+        "balance": str(ledger.balance),
+        "closed_pnl": str(ledger.closed_pnl),
+        "open_costs": str(ledger.open_costs),
         "base": optional_text(breaker.base),
         "day": breaker.day,
         "streak": breaker.streak,

@@ -147,10 +147,11 @@ class BrokerShell:
         """Commit what was said, then say it.
 
         A question alone goes out first: it says nothing that its events do not say again, the answer to it is taken
-        when it has been committed, and the strategy thinks meanwhile.
+        when it has been committed, and the strategy thinks meanwhile. Not in a halt: the monitor's next beat could end
+        it before a broker that dies now has asked again.
         """
         said, self._said = self._said, []
-        is_question_alone = len(said) == 1 and isinstance(said[0], m.Decide)
+        is_question_alone = len(said) == 1 and isinstance(said[0], m.Decide) and not self._core.standing.halted
         if is_question_alone:
             self._say(said[0])
         is_due = now_ms >= self._next_commit_ms and self._core.last_seq > self._committed_seq

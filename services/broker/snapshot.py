@@ -13,7 +13,6 @@ import msgspec
 import orjson
 
 from bus.messages import Account, Candle, Entry, Funding, Quote, Side, Signal, StreamInfo, Tick, Trade
-from services.broker.decimals import plain
 from services.broker.orders import Order
 from services.broker.position import Position
 
@@ -58,7 +57,7 @@ _JSON_TYPES = frozenset({bool, int, float, str, Entry, Side})
 
 def _pack_value(value: Any) -> Any:
     if type(value) is Decimal:
-        return plain(value)
+        return str(value)
     if type(value) is tuple or type(value) is list:
         return [_pack_value(item) for item in value]
     return value if value is None or isinstance(value, str | int | float) else pack(value)
@@ -112,8 +111,8 @@ def optional_decimal(text: str | None) -> Decimal | None:
 
 
 def optional_text(number: Decimal | None) -> str | None:
-    """Return the plain text, or None for None."""
-    return None if number is None else plain(number)
+    """Return the text that reads back as the number, to its last digit, or None for None."""
+    return None if number is None else str(number)
 
 
 def _with_decimals(packed: Mapping[str, Any], names: str) -> Packed:

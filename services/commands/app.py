@@ -4,21 +4,19 @@ import json
 import os
 import sys
 import webbrowser
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from services.commands.progress import busy
 from services.session import locate
 from services.session.state import Session, read_session
-
-if TYPE_CHECKING:
-    from services.settings import Resolved
 
 app = typer.Typer(
     name="lap",
@@ -183,9 +181,11 @@ def check(
 ) -> None:
     """Validate settings and surroundings; exit code 0 or 2."""
     from services.commands.check import run_checks, strategy_fault
+    from services.settings import resolve
 
     cwd, options = Path.cwd(), _options(setting)
-    resolved = _judge(options)
+    with _refused():
+        resolved = resolve(options, cwd, os.environ)
 
     def running() -> str:
         session = _running_session(options)
@@ -363,12 +363,20 @@ def _state_dir(words: Sequence[str] | None) -> dict[str, str]:
     return options
 
 
-def _judge(options: Mapping[str, str]) -> "Resolved":
-    """Return the settings a session started here would have; exit with 2 and one line when one of them is wrong."""
-    from services.settings import SettingsError, resolve
+def _judge(options: Mapping[str, str]) -> None:
+    """Exit with 2 and one line when a setting is wrong by itself: a session that runs may know more than we are told."""
+    from services.settings import check_each
+
+    with _refused():
+        check_each(options, Path.cwd(), os.environ)
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    from services.settings import SettingsError
 
     try:
-        return resolve(options, Path.cwd(), os.environ)
+        yield
     except SettingsError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None

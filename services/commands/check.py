@@ -17,7 +17,7 @@ from typing import Any
 
 from services.broker.finishing import carry_fault
 from services.commands.check_online import check_source
-from services.session.state import CARRY_FILE
+from services.session.state import CARRY_FILE, is_done, read_session
 from services.settings import Resolved, describe
 from services.supervision.keeper import FIRST_BEAT_MS
 from services.waiting import is_there
@@ -145,7 +145,9 @@ def _no_session(running: str) -> CheckRow:
 
 def _kept(settings: Mapping[str, Any], cwd: Path) -> CheckRow:
     state_dir = cwd / settings["state_dir"]
-    is_kept = is_there(state_dir / CARRY_FILE)
+    before = read_session(state_dir)
+    is_over = before is None or is_done(before)  # else its end may yet change what it leaves
+    is_kept = is_over and is_there(state_dir / CARRY_FILE)
     problem = carry_fault(settings, state_dir) if is_kept else ""
     advice = f"{problem}." if problem else ""
     return CheckRow("what was kept fits", CARRY_FILE if is_kept else "nothing was kept", "", not problem, advice)

@@ -13,7 +13,7 @@ from services.replay.script import ReplayError, Script, read_script
 from services.replay.seal_file import changed_since_sealed
 from services.report.words import many
 from services.session.runs import find_run
-from services.settings import SettingsError, resolve
+from services.settings import SettingsError, check_each
 
 REFUSED = 2
 DIFFERENT = 1
@@ -67,10 +67,10 @@ def paths_of(what: Sequence[str], options: Mapping[str, str]) -> list[Path]:
     """Return the run or the files that the command line names, with settings as options.
 
     Raises:
-        ReplayError: a setting is wrong, be it of the working directory.
+        ReplayError: a setting of the working directory is wrong.
     """
     try:
-        resolve(options, Path.cwd(), os.environ)
+        check_each({}, Path.cwd(), os.environ)
     except SettingsError as error:
         raise ReplayError(str(error)) from None
     if len(what) == 1 and (run := find_run(what[0], options)) is not None:

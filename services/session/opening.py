@@ -22,8 +22,8 @@ from services.clock import boot_ms, iso, monotonic_ms, wall_ms
 from services.session import locate
 from services.session.launcher import Launcher, Process, launcher_of_dict
 from services.session.locks import FileLock
-from services.session.state import Session, is_done, keep_reserve, read_session, read_views, session_file
-from services.waiting import wait_until, write_atomic
+from services.session.state import CARRY_FILE, Session, is_done, keep_reserve, read_session, read_views, session_file
+from services.waiting import is_there, wait_until, write_atomic
 
 START_TIMEOUT_MS = 60_000
 """How long a process waits for another one that is just opening the session (resolving settings takes a second)."""
@@ -146,7 +146,10 @@ def _join_or_make(launcher: Launcher, options: Mapping[str, str], cwd: Path, sta
     _make_writable(Path(cwd) / str(settings["values"]["log_dir"]))
     _refuse_latest(Path(cwd) / str(settings["values"]["runs_dir"]) / "latest")
     ports = _free_ports(settings["values"])
-    found = _clear(state_dir, present)
+    found = _close_crashed(state_dir, present)
+    _refuse_what_was_kept(settings["values"], state_dir, cwd)
+    for name in _STALE:
+        (state_dir / name).unlink(missing_ok=True)
     session = _make(launcher, settings, fingerprint, cwd, ports)
     keep_reserve(state_dir)
     _start_run(session, settings)
@@ -228,16 +231,30 @@ def _make_writable(log_dir: Path) -> None:
         raise RefusedError(f"the log directory {log_dir} is not writable: {error.strerror}") from None
 
 
-def _clear(state_dir: Path, crashed: Session | None) -> str:
-    """Make room for a new session; a crashed one gets its report first."""
-    found = ""
-    if crashed is not None and not is_done(crashed):
-        found = f"session {crashed.run_id} had not ended in order; its position was closed and its report made"
-        if not _close(state_dir):
-            found = f"session {crashed.run_id} had not ended in order; 'lap report {crashed.run_id}' makes its report"
-    for name in _STALE:
-        (state_dir / name).unlink(missing_ok=True)
-    return found
+def _close_crashed(state_dir: Path, crashed: Session | None) -> str:
+    """Close a session that has crashed and make its report; return what was done, in words."""
+    if crashed is None or is_done(crashed):
+        return ""
+    if _close(state_dir):
+        return f"session {crashed.run_id} had not ended in order; its position was closed and its report made"
+    return f"session {crashed.run_id} had not ended in order; 'lap report {crashed.run_id}' makes its report"
+
+
+def _refuse_what_was_kept(settings: Mapping[str, Any], state_dir: Path, cwd: Path) -> None:
+    """Refuse a kept position that does not fit, as a short-lived child says: what it knows is heavy."""
+    if not is_there(state_dir / CARRY_FILE):
+        return
+    command = [sys.executable, "-P", "-m", "services.broker.finishing", str(state_dir)]
+    told = json.dumps(settings)
+    timeout_s = CHILD_TIMEOUT_MS / 1000
+    try:
+        done = subprocess.run(
+            command, input=told, capture_output=True, encoding="utf-8", cwd=cwd, timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return  # the broker will look again
+    if done.returncode == 2:
+        raise RefusedError(done.stderr.strip())
 
 
 def _close(state_dir: Path) -> bool:

@@ -5,6 +5,6 @@ Heavy to import (pydantic): services never do. They read what was resolved once 
 """
 
 from services.settings.layers import SettingsError
-from services.settings.resolution import Resolved, SettingRow, changed, describe, markdown_table, resolve
+from services.settings.resolution import Resolved, SettingRow, changed, check_each, describe, markdown_table, resolve
 
-__all__ = ["Resolved", "SettingRow", "SettingsError", "changed", "describe", "markdown_table", "resolve"]
+__all__ = ["Resolved", "SettingRow", "SettingsError", "changed", "check_each", "describe", "markdown_table", "resolve"]

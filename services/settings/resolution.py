@@ -60,7 +60,30 @@ def resolve(options: Mapping[str, str], cwd: Path, environ: Mapping[str, str]) -
     return _merged([recorded, *layers], cwd) if recorded.values else said
 
 
+def check_each(options: Mapping[str, str], cwd: Path, environ: Mapping[str, str]) -> None:
+    """Judge each name and value by itself, for a command whose session has, or will have, settings of its own.
+
+    What two settings must be to each other is left out: it depends on what that session adds.
+
+    Raises:
+        SettingsError: Something is wrong; its text is one line for a person.
+    """
+    given, _, places = _laid_over(read_layers(options, cwd, environ))
+    try:
+        _settings(given, cwd)
+    except ValidationError as error:
+        wrong = [one for one in error.errors() if "other" not in one.get("ctx", {})]
+        if wrong:
+            raise _first(wrong, given, places) from None
+
+
 def _merged(layers: Sequence[Layer], cwd: Path) -> Resolved:
+    given, origins, places = _laid_over(layers)
+    return Resolved(_checked(given, places, cwd), origins)
+
+
+def _laid_over(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """Return the highest layer's value of each setting, with its origin and its place."""
     given: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, DEFAULT)
     places = dict.fromkeys(Settings.model_fields, "the default")
@@ -68,7 +91,7 @@ def _merged(layers: Sequence[Layer], cwd: Path) -> Resolved:
         given |= layer.values
         origins |= layer.origins
         places |= layer.places
-    return Resolved(_checked(given, places, cwd), origins)
+    return given, origins, places
 
 
 def changed(base: Resolved, options: Mapping[str, str], place: str) -> Resolved:
@@ -89,14 +112,19 @@ def changed(base: Resolved, options: Mapping[str, str], place: str) -> Resolved:
 
 
 def _checked(given: Mapping[str, Any], places: Mapping[str, str], cwd: Path) -> dict[str, Any]:
-    taken = {**given, "replay_file": Located(given.get("replay_file"), cwd)}
     try:
-        settings = Settings(**taken)
+        return _settings(given, cwd).model_dump()
     except ValidationError as error:
-        names = list(Settings.model_fields)
-        first = min(error.errors(), key=lambda item: names.index(str(item["loc"][0])))
-        raise SettingsError(_line(first, given, places)) from None
-    return settings.model_dump()
+        raise _first(error.errors(), given, places) from None
+
+
+def _settings(given: Mapping[str, Any], cwd: Path) -> Settings:
+    return Settings(**{**given, "replay_file": Located(given.get("replay_file"), cwd)})
+
+
+def _first(errors: Sequence[ErrorDetails], given: Mapping[str, Any], places: Mapping[str, str]) -> SettingsError:
+    names = list(Settings.model_fields)
+    return SettingsError(_line(min(errors, key=lambda item: names.index(str(item["loc"][0]))), given, places))
 
 
 def _line(error: ErrorDetails, given: Mapping[str, Any], places: Mapping[str, str]) -> str:

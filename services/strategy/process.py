@@ -86,7 +86,8 @@ class StrategyShell:
                 self._todo.append(m.Recall((), message.more))
             case m.Decide() if self._recalled:
                 self._todo.append(message)
-        self._work_off(monotonic_ms() + TURN_MS)
+                if len(self._todo) == 1:
+                    self._work_off(monotonic_ms() + TURN_MS)
 
     def _work_off(self, until_ms: int) -> None:
         while self._todo:

@@ -12,10 +12,14 @@ from bus.messages import (
     Decision,
     DecisionTaken,
     EntriesHalted,
+    FeedState,
+    FeedStatus,
     Heartbeat,
+    Message,
     SessionClosed,
     Side,
     StopReason,
+    StrategyHello,
     TradeClosed,
 )
 from services.broker.core import BrokerCore
@@ -90,9 +94,11 @@ def test_a_halt_stays_until_the_monitor_beats() -> None:
         bench.core.on_timer(now_ms)
     twin = reborn(bench.core)
     assert twin.on_timer(0) == []
-    assert twin.handle(candle(1, 0), 0) == []
+    assert twin.handle(quote(1, 0, 100), 0) == []
     assert twin.status().account.halted
-    assert twin.handle(Heartbeat("monitor", 1, 0, ready=True), 0) == [EntriesHalted(1, False, "the monitor is back")]
+    assert twin.handle(Heartbeat("monitor", 1, 0, ready=True), 0) == [], "what it had worked off may not be all yet"
+    is_all = FeedStatus(FeedState.CONNECTED, 1, 0, 0.0, 0, 0, 0, 0, 0)
+    assert twin.handle(is_all, 0) == [EntriesHalted(1, False, "the monitor is back")]
 
 
 def test_a_tripped_breaker_stays_tripped() -> None:
@@ -112,6 +118,40 @@ def test_the_counters_of_the_report_come_back() -> None:
     assert (state["tick_count"], state["candle_count"], state["last_close"]) == (4, 1, 100.0)
     assert (state["first_ts"], state["last_ts"], state["exposure_ms"]) == (T0, T0 + IN + 500, 500)
     assert reborn(bench.core).snapshot() == state
+
+
+def test_a_number_comes_back_to_its_last_digit() -> None:
+    """A strategy may write down what it sees."""
+    bench = Bench(taker_fee_bps=6.0)
+    bench.enter()
+    assert "000" in repr(bench.core.status().account.balance)
+    assert repr(reborn(bench.core).status()) == repr(bench.core.status())
+
+
+@pytest.mark.parametrize("had_committed", [True, False])
+@pytest.mark.parametrize("mode", ["tick", "candle"])
+def test_a_question_is_asked_again_with_the_same_account_whoever_was_gone(mode: str, had_committed: bool) -> None:
+    """The monitor is back before the feed's page comes."""
+    bench = Bench(mode)
+    bench.quote(0, 100) if mode == "tick" else bench.candle(0)
+    for now_ms in range(0, 16_000, 1_000):
+        bench.core.on_timer(now_ms)
+    twin = reborn(bench.core)
+    is_tick = mode == "tick"
+    events: list[Message] = [candle(2, 0), quote(3, MINUTE, 100)] if is_tick else [candle(2, MINUTE)]
+    asked = [one for event in events for one in bench.core.handle(event, 16_000) if isinstance(one, Decide)]
+    assert [one.account.halted for one in asked] == [True]
+    if had_committed:
+        twin = reborn(bench.core)
+    said = twin.handle(Heartbeat("monitor", 1, 0, ready=True), 0)
+    for event in (*events, StrategyHello(0)):
+        said += twin.handle(event, 0)
+    assert [one for one in said if isinstance(one, Decide)][:1] == asked
+    said = twin.handle(Decision(asked[0].open_ms), 0)
+    said += twin.handle(FeedStatus(FeedState.CONNECTED, twin.last_seq, 0, 0.0, 0, 0, 0, 0, 0), 0)
+    assert [one for one in said if isinstance(one, EntriesHalted)] == [
+        EntriesHalted(twin.last_seq, False, "the monitor is back")
+    ]
 
 
 def kept(**changes: Any) -> Bench:

@@ -51,6 +51,18 @@ def test_every_command_refuses_a_bad_setting(desk: Desk, words: list[str]) -> No
     assert not list(desk.directory.glob("*.py"))
 
 
+def test_what_two_settings_must_be_to_each_other_is_judged_where_both_are_known(desk: Desk) -> None:
+    (desk.directory / "lap.toml").write_text("latency_min_ms = 600\n")
+    program = desk.session("--set", "latency_max_ms=1000")
+    desk.wait_running()
+    assert desk.lap("status").returncode == 0
+    assert desk.lap("kill").returncode == 0
+    assert program.wait(30) == 0
+    assert desk.lap("report").returncode == 0
+    assert desk.lap("replay", "latest", "--set", "latency_min_ms=700").returncode == 0
+    assert desk.lap("check").returncode == 2
+
+
 def test_a_running_session_is_stopped_whatever_the_settings_have_become(desk: Desk) -> None:
     program = desk.session()
     desk.wait_running()
@@ -222,6 +234,33 @@ def test_a_position_that_does_not_fit_is_refused_before_a_session_begins(desk: D
     assert "delete carry.json" in only_line(done.stderr)
     assert "NO  what was kept fits" in checked.stdout
     assert (kept.read_text(), (desk.directory / "runs").exists()) == ("[]", False)
+
+
+def test_what_a_crashed_session_had_taken_over_is_no_reason_to_refuse_the_next(desk: Desk) -> None:
+    """It is closed first, and with it goes what the one before had left."""
+    (desk.directory / "steady.py").write_text(
+        "from services.strategy.interface import Side, Strategy\n\n\n"
+        "class Long(Strategy):\n"
+        "    def on_candle(self, context, candle):\n"
+        "        return context.market(Side.LONG)\n"
+    )
+    env = {"LAP_STRATEGY": "steady:Long", "LAP_STRATEGY_PARAMS": "{}", "LAP_STOP_BPS": "5000"}
+    first = desk.session("--set", "on_stop=keep", **env)
+    desk.wait_running()
+    eventually(lambda: bool(desk.json("logs", "heartbeat.json")["position"]), 40, "a position")
+    assert desk.lap("kill").returncode == 0
+    assert first.wait(30) == 0
+    kept = desk.directory / ".lap" / "carry.json"
+    assert kept.exists()
+    run_id = desk.json(".lap", "session.json")["run_id"]
+    second = desk.session(**env)
+    eventually(lambda: desk.json("logs", "heartbeat.json")["run_id"] != run_id, 20, "the second session")
+    eventually(lambda: bool(desk.events("order_rejected")), 40, "a price for what was taken over")
+    second.end()
+    assert desk.lap("check").returncode == 0
+    third = desk.session("--duration", "0.05", LAP_SYMBOL="ETHUSDT")
+    assert third.wait(60) == 0
+    assert not kept.exists()
 
 
 def test_a_working_directory_that_is_gone_is_told(desk: Desk) -> None:

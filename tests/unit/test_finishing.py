@@ -51,7 +51,13 @@ def test_what_can_not_be_read_is_no_fresh_account(tmp_path: Path, content: str) 
         read_carried(tmp_path)
 
 
-@pytest.mark.parametrize("changes", [{"balance": "much"}, {"position": {}}, {"symbol": "ETHUSDT"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"balance": "much"}, {"balance": "NaN"}, {"position": {}}, {"symbol": "ETHUSDT"}),
+        *({"streak": {}}, {"day": "x"}, {"last_entry_ts": "x"}),
+    ],
+)
 def test_what_does_not_fit_is_refused_with_a_way_out(tmp_path: Path, changes: dict[str, Any]) -> None:
     with Journal(tmp_path / JOURNAL_FILE) as journal, pytest.raises(CarryOverError, match=r"delete carry\.json"):
         open_core(config(), journal, {**kept_by(tmp_path), **changes})
@@ -59,7 +65,13 @@ def test_what_does_not_fit_is_refused_with_a_way_out(tmp_path: Path, changes: di
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(None, ""), ("{", "can not be read"), ("[]", "is broken"), ('{"symbol": "BTCUSDT"}', "is broken")],
+    [
+        (None, ""),
+        ("{", "can not be read"),
+        ("[" * 100_000, "can not be read"),
+        ("[]", "is broken"),
+        ('{"symbol": "BTCUSDT"}', "is broken"),
+    ],
 )
 def test_whether_a_session_can_take_over_is_known_before_it_begins(
     tmp_path: Path, content: str | None, says: str
