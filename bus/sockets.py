@@ -87,7 +87,7 @@ class _Listener:
     @property
     def _has_more(self) -> bool:
         """Whether something else has arrived; to ask costs less than to be told by an exception."""
-        return bool(self.socket.getsockopt(zmq.EVENTS) & zmq.POLLIN)
+        return bool(int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
     def _decoded(self, parts: list[bytes]) -> Envelope | None:
         try:

@@ -9,6 +9,7 @@ import orjson
 from loguru import logger
 
 from services.clock import iso
+from services.signals import STACKS_SIGNAL
 
 if TYPE_CHECKING:
     from loguru import Message as LogMessage
@@ -42,14 +43,17 @@ def close_log() -> None:
         sys.stderr.write(f"the end of the log can not be written: {error.strerror}\n")
 
 
-def open_stacks(log_dir: Path, service: str) -> TextIO:
-    """Return the file into which a hung loop's stacks go."""
-    return (log_dir / f"{service}.stacks.txt").open("a", encoding="utf-8")
+def open_stacks(log_dir: Path, service: str) -> TextIO | None:
+    """Return the file into which all stacks go whenever the signal of a supervisor comes; None where there is none.
 
-
-def expect_turn_within(seconds: float, stacks: TextIO) -> None:
-    """Dump all stacks unless this is called again within some seconds."""
-    faulthandler.dump_traceback_later(seconds, repeat=False, file=stacks)
+    No thread watches over the time: it would read the stacks while they change, which has been seen to end a process
+    that had only slept.
+    """
+    if STACKS_SIGNAL is None:
+        return None
+    stacks = (log_dir / f"{service}.stacks.txt").open("a", encoding="utf-8")
+    faulthandler.register(STACKS_SIGNAL, stacks)
+    return stacks
 
 
 def _to_stderr(text: "LogMessage") -> None:

@@ -3,7 +3,10 @@
 import contextlib
 import signal
 from collections.abc import Iterator
+from typing import Final
 
+STACKS_SIGNAL: Final[int | None] = getattr(signal, "SIGUSR1", None)
+"""Has a service write down where it is; None where there is no such signal (Windows)."""
 received: list[int] = []
 """Numbers of the signals that came, in order."""
 

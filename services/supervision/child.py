@@ -15,6 +15,8 @@ from services import signals
 from services.session.launcher import Process, identify
 from services.session.state import Session, Stop
 
+STACKS_S = 0.05
+"""How long a process that is to be killed may write down where it is."""
 Word = tuple["Child", str]
 """What a child said; an empty text is the end of its output."""
 
@@ -61,7 +63,11 @@ class Child:
             self._popen.stdin.flush()
 
     def kill(self) -> None:
-        """End it now, and wait until it is gone."""
+        """End it now, after a moment in which it may leave its stacks, and wait until it is gone."""
+        if signals.STACKS_SIGNAL is not None and self._popen.poll() is None:
+            self._popen.send_signal(signals.STACKS_SIGNAL)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(STACKS_S)
         self._popen.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(5)

@@ -132,6 +132,7 @@ def test_a_session_outlives_faults_and_tells_each(sessions: dict[str, Future[Des
     assert desk.summary()["restarts"] >= 2 * len(("kills", "hangs"))
     logged = (desk.directory / "logs" / "strategy.jsonl").read_text()
     assert "in raises" in logged, "the traceback is in the strategy's own log"
+    assert "in hangs" in (desk.directory / "logs" / "strategy.stacks.txt").read_text()
     assert "say a word of the strategy's own" in desk.programs[0].output().splitlines()
 
 

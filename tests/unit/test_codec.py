@@ -1,5 +1,6 @@
 """What is said arrives as it was said; what is no message is refused by name and nothing else."""
 
+from dataclasses import asdict, replace
 from decimal import Decimal as D
 from typing import get_args
 
@@ -90,6 +91,14 @@ def test_a_body_with_a_field_too_many_or_too_few_is_refused(message: m.Message) 
         codec.decode_body(topic, longer)
     with pytest.raises(MalformedFrameError):
         codec.decode_body(topic, b"[]" if message.__struct_fields__ else b"{}")
+
+
+def test_the_standard_library_knows_a_message_for_a_dataclass() -> None:
+    """Strategies change a signal before they return it."""
+    assert replace(SIGNAL, limit_price=99.5).limit_price == 99.5
+    assert asdict(TRADE) == {"seq": 2, "ts_ms": 6, "price": 100.0, "size": 0.5, "aggressor": "buy"}
+    with pytest.raises(InvalidMessageError):
+        replace(TRADE, price=-1.0)
 
 
 def test_a_market_event_is_headed_by_its_topic_inside_of_others() -> None:
