@@ -15,10 +15,14 @@ import zmq
 from flood_feed import Flood
 
 from bus import codec
-from bus.sockets import HIGH_WATER_MARK, Keys, new_keys
+from bus.sockets import Keys, new_keys
 
 PATIENCE_MS = 60_000
 SPAWN = multiprocessing.get_context("spawn")
+
+
+MOST_WAITING = 100_000
+"""Frames that may wait at either end: a whole flood of them."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,8 @@ class Line:
         """Return a socket of this process's one context."""
         socket: zmq.Socket[bytes] = zmq.Context.instance().socket(kind)
         socket.setsockopt(zmq.LINGER, 1_000)
-        socket.setsockopt(zmq.SNDHWM, HIGH_WATER_MARK)
-        socket.setsockopt(zmq.RCVHWM, HIGH_WATER_MARK)
+        socket.setsockopt(zmq.SNDHWM, MOST_WAITING)
+        socket.setsockopt(zmq.RCVHWM, MOST_WAITING)
         socket.setsockopt(zmq.RCVTIMEO, PATIENCE_MS)
         if self.keys is not None:
             socket.curve_publickey, socket.curve_secretkey = self.keys.public, self.keys.secret
