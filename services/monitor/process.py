@@ -22,7 +22,7 @@ from services.waiting import read_json, write_atomic
 if TYPE_CHECKING:
     from services.monitor.metrics_http import Metrics
 
-KILL_FILE_EVERY_MS = 100
+KILL_FILE_EVERY_MS = 125
 LAST_WORDS_MS = 1_500
 """How long the monitor waits, at the end, for the broker's last word."""
 
