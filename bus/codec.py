@@ -1,10 +1,10 @@
 """Bytes to messages and back, strictly.
 
 A frame is `topic|seq|epoch|source|version|sent_ns|body`: the topic first, ended by the separator, because
-subscriptions match on a frame's prefix; the body is a JSON array of the message's fields in their order. Decimals
-travel as text, enumerations by value, nested messages as arrays, market events among them headed by their topic.
-Fields at the end that have a default may be missing: what was written before they existed is still read. Whatever is
-not so is a `MalformedFrameError`; nothing else is ever raised for bytes from outside.
+subscriptions match on a frame's prefix; the body is a JSON array of the message's fields in their order. Decimals travel
+as text (a number is read, too), enumerations by value, nested messages as arrays, market events among them headed by
+their topic. Fields at the end that have a default may be missing: what was written before they existed is still read.
+Whatever is not so is a `MalformedFrameError`; nothing else is ever raised for bytes from outside.
 """
 
 from collections.abc import Callable

@@ -8,6 +8,7 @@ which they took effect; without a wall clock (replay) the core makes none of its
 
 from collections import deque
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -72,7 +73,7 @@ class BrokerCore:
         self._timed_out: set[QuestionKey] = set()
         self._foretold: set[QuestionKey] = set()
         self._wants_halt = False
-        self._is_catching_up = False
+        self._halts_from_seq: float = 0
         self._end_seq: int | None = None
         self._is_clear = False
         self._emitted = 0
@@ -228,7 +229,7 @@ class BrokerCore:
         core._emitted = snapshot["emitted"]
         core._wants_halt = core._engine.desk.halted
         core._received_seq = core.last_seq
-        core._is_catching_up = True
+        core._halts_from_seq = inf
         if core.closed is None and core._engine.candles and not core._engine.has_ticks:
             core._question = core._engine.question()
         return core
@@ -246,9 +247,8 @@ class BrokerCore:
                 return self._want_halt(is_gone=False)
             case m.FeedStatus():
                 self._end_seq = message.last_seq if message.state is m.FeedState.ENDED else self._end_seq
-                said = self._work(now_ms)
-                self._is_catching_up = self._is_catching_up and message.last_seq > self.last_seq
-                return said + self._apply_halt()
+                self._halts_from_seq = min(self._halts_from_seq, message.last_seq)
+                return self._work(now_ms) + self._apply_halt()
             case m.StreamInfo() if not self._engine.is_open:
                 self._engine.open(message)
             case m.EntriesHalted() | m.DecisionTimedOut() | m.DecisionTaken() | m.SessionClosed() if (
@@ -353,7 +353,7 @@ class BrokerCore:
         Nor while a restarted broker catches up: among the events may be one whose question was asked, and must be the same.
         """
         desk = self._engine.desk
-        is_too_early = self._question is not None or self._engine.candles or self._is_catching_up
+        is_too_early = self._question is not None or self._engine.candles or self.last_seq < self._halts_from_seq
         if not self._wall_clock or self._wants_halt == desk.halted or is_too_early:
             return []
         desk.halted = self._wants_halt

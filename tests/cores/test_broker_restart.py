@@ -97,8 +97,10 @@ def test_a_halt_stays_until_the_monitor_beats() -> None:
     assert twin.handle(quote(1, 0, 100), 0) == []
     assert twin.status().account.halted
     assert twin.handle(Heartbeat("monitor", 1, 0, ready=True), 0) == [], "what it had worked off may not be all yet"
-    is_all = FeedStatus(FeedState.CONNECTED, 1, 0, 0.0, 0, 0, 0, 0, 0)
-    assert twin.handle(is_all, 0) == [EntriesHalted(1, False, "the monitor is back")]
+    newest = FeedStatus(FeedState.CONNECTED, 2, 0, 0.0, 0, 0, 0, 0, 0)
+    assert twin.handle(newest, 0) == [], "it is told of events before it has worked them off"
+    assert twin.handle(quote(2, 1, 100), 0) == []
+    assert twin.handle(Heartbeat("monitor", 1, 0, ready=True), 0) == [EntriesHalted(2, False, "the monitor is back")]
 
 
 def test_a_tripped_breaker_stays_tripped() -> None:
