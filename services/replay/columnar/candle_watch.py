@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bus.messages import Candle
+from bus.messages import Candle, MarketEvent
 from services.broker.config import BrokerConfig
 from services.broker.passage import DeskView, Passage
 from services.broker.prices import BidAsk, TwoSided
@@ -89,6 +89,10 @@ class CandleWatch:
     def is_whole(self, seq: int) -> bool:
         """Tell whether no candle waits for its question after event `seq`."""
         return True
+
+    def event(self, seq: int) -> MarketEvent:
+        """Return the event of a number."""
+        return self._columns.event(seq)
 
     def passage(self, seq: int, until: int) -> Passage:
         """Return what is left of the events behind `seq` and before `until`."""

@@ -122,7 +122,7 @@ class Columns:
     refused: int = 0
 
     @property
-    def tables(self) -> tuple[Table, ...]:
+    def tables(self) -> tuple[QuoteColumns, TradeColumns, CandleColumns]:
         """Those that hold columns: all events but the fundings."""
         return self.quotes, self.trades, self.candles
 

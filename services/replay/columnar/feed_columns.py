@@ -181,7 +181,7 @@ def _candles(ticks: Ticks, buckets: Ints, closed: Ints, tick_seq: Ints, info: St
         tick_seq: the number of each row's first tick (a synthetic quote, if it has one).
         info: the stream's head.
     """
-    closers = np.flatnonzero(closed)
+    closers = np.flatnonzero(closed != 0)  # of flags, which is several times quicker
     count = int(closed.sum())
     if not count:
         return _candle_columns(info, _NO_INTS, _NO_INTS, np.empty((0, 5)))
@@ -191,7 +191,7 @@ def _candles(ticks: Ticks, buckets: Ints, closed: Ints, tick_seq: Ints, info: St
     numbers = np.repeat(buckets[closers], closed[closers]) - behind + place
     trades = _chosen(~ticks.is_quote)
     prices, sizes, where = ticks.a[trades], ticks.b[trades], buckets[trades] - numbers[0]
-    starts = np.flatnonzero(_steps(where, -1))
+    starts = np.flatnonzero(_steps(where, -1) != 0)
     traded = where[starts]
     is_over = traded < count  # the last candle is still in progress
     starts, traded = starts[is_over], traded[is_over]

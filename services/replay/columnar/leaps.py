@@ -122,7 +122,7 @@ class Leaps:
 
     def _work_off(self, seq: int) -> int:
         """Work off event `seq`, and what follows until no candle waits for its question; return the last one."""
-        event = self._columns.event(seq)
+        event = self._watch.event(seq)
         is_plain = self._foresight is not None and not (self._facts and self._facts[0] <= seq)
         if is_plain and isinstance(event, Candle) and not self._columns.info.has_ticks:
             self._stage.work_unasked(event)
@@ -131,5 +131,5 @@ class Leaps:
         self._stage.play(event)
         while seq < self._columns.count and not self._watch.is_whole(seq):
             seq += 1
-            self._stage.play(self._columns.event(seq))
+            self._stage.play(self._watch.event(seq))
         return seq

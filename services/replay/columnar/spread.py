@@ -1,8 +1,8 @@
 """Bid and ask around prices, a whole column at once, to the last bit as `services.broker.prices.Around` has them. Pure.
 
 A price with few digits is a whole number of its last decimal place, so that the half spread and the rounding to the
-grid are divisions of whole numbers, and a quotient of two of them below 2^53 is the nearest double. A column that is
-not such is worked out price by price.
+grid are divisions of whole numbers. They are held as doubles: below 2^53 the quotient of two of them is the nearest
+double, and its whole part is exact. A column that is not such is worked out price by price.
 """
 
 from decimal import Decimal
@@ -12,12 +12,12 @@ import numpy as np
 
 from services.broker.decimals import BPS, ONE
 from services.broker.prices import Around
-from services.replay.columnar.columns import Floats, Ints
+from services.replay.columnar.columns import Floats
 
 _MOST_PLACES = 8
 _MOST_DIGITS = 10**15
 """Below it no two decimals share a double: the digits found are those of the shortest text."""
-_MOST_PRODUCT = 2**62
+_MOST_EXACT = 2**53
 _FIRST_LOOK = 64
 
 
@@ -69,14 +69,14 @@ class Spread:
         return bids[places], asks[places]
 
 
-def _digits_of(prices: Floats) -> tuple[Ints, int] | None:
+def _digits_of(prices: Floats) -> tuple[Floats, int] | None:
     """Return prices as whole numbers of the last decimal place any of them has, and which place that is."""
     for places in range(_MOST_PLACES + 1):
         # Most columns show with their first prices that it is not this place.
         if _numbers_of(prices[:_FIRST_LOOK], places) is not None:
             numbers = _numbers_of(prices, places)
             if numbers is not None:
-                return numbers.astype(np.int64), places
+                return numbers, places
     return None
 
 
@@ -90,24 +90,22 @@ def _numbers_of(prices: Floats, places: int) -> Floats | None:
     return numbers if np.array_equal(numbers / scale, prices) else None
 
 
-def _rounded(numbers: Ints, above: int, below: int, *, is_up: bool) -> Ints | None:
-    """Return `numbers * above / below`, rounded to whole numbers; None where that would not fit."""
-    most = int(numbers.max()) if numbers.size else 0
-    if below >= _MOST_PRODUCT or most * abs(above) + below >= _MOST_PRODUCT:
+def _rounded(numbers: Floats, above: int, below: int, *, is_up: bool) -> Floats | None:
+    """Return `numbers * above / below`, rounded to whole numbers; None where that would not be exact."""
+    most = numbers.max() if numbers.size else 0.0
+    if int(most) * abs(above) >= _MOST_EXACT or below >= _MOST_EXACT:
         return None
-    ticks = numbers * above
-    if is_up:
-        np.negative(ticks, out=ticks)
-    ticks //= below
-    if is_up:
-        np.negative(ticks, out=ticks)
-    return ticks
+    ticks = numbers * float(above)
+    ticks /= float(below)
+    rounded: Floats = (np.ceil if is_up else np.floor)(ticks, out=ticks)
+    return rounded
 
 
-def _times(ticks: Ints, above: int, below: int) -> Floats | None:
+def _times(ticks: Floats, above: int, below: int) -> Floats | None:
     """Return the doubles nearest to `ticks * above / below`; None where that is not one exact division."""
-    most = int(ticks.max()) if ticks.size else 0
-    if most * above >= 2**53 or below >= 2**53:
+    most = ticks.max() if ticks.size else 0.0
+    if int(most) * above >= _MOST_EXACT or below >= _MOST_EXACT:
         return None
-    ticks *= above
-    return ticks / np.float64(below)
+    ticks *= float(above)
+    ticks /= float(below)
+    return ticks

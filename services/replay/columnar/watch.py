@@ -9,7 +9,7 @@ and `max_bars_open` matter.
 from math import ceil, isinf
 from typing import Protocol
 
-from bus.messages import Candle
+from bus.messages import Candle, MarketEvent
 from services.broker.passage import DeskView, Passage
 from services.broker.prices import TwoSided
 from services.replay.columnar.columns import Flags, Floats, Ints
@@ -54,6 +54,9 @@ class Watch(Protocol):
 
     def is_whole(self, seq: int) -> bool:
         """Tell whether no candle waits for its question after event `seq`."""
+
+    def event(self, seq: int) -> MarketEvent:
+        """Return the event of a number."""
 
     def passage(self, seq: int, until: int) -> Passage:
         """Return what is left of the events behind `seq` and before `until`."""
