@@ -135,8 +135,24 @@ def _is_honcho(process: psutil.Process) -> bool:
         words = process.cmdline()
     except psutil.Error:
         return False
-    named = any(Path(word).name in {"honcho", "honcho.exe"} for word in words[:3])
-    return named or words[1:3] == ["-m", "honcho"]
+    return _program_of(words) in {"honcho", "honcho.exe"}
+
+
+def _program_of(words: Sequence[str]) -> str:
+    """Return the name of what a command line runs: of the script or the module, where it runs an interpreter.
+
+    Not of what it is about: an editor that was given a directory called honcho is not to be ended with a session.
+    """
+    names = [Path(word).name for word in words]
+    if not names or not names[0].lower().startswith("py"):
+        return names[0] if names else ""
+    rest = iter(names[1:])
+    for name in rest:
+        if name in {"-W", "-X"}:
+            next(rest, "")
+        elif name == "-m" or not name.startswith("-"):
+            return next(rest, "") if name == "-m" else name
+    return ""
 
 
 class OutputWatch:

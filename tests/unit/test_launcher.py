@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 
@@ -33,3 +34,41 @@ def test_what_is_left_of_a_killed_process_is_not_alive() -> None:
 
 def test_one_that_is_gone_is_told_without_a_start() -> None:
     assert identify(2**22 + 1) == Process(2**22 + 1, 0.0)
+
+
+ASKING = "from services.session.launcher import find_launcher as found; print(found().kind, found().head.pid)"
+PARENT = f"""
+import os, subprocess, sys
+print(os.getpid(), flush=True)
+sys.exit(subprocess.call([sys.executable, "-c", {ASKING!r}], timeout=30))
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["honcho", "start"], ["-X", "dev", "-u", "honcho", "start"], ["-m", "honcho", "start"], ["-um", "honcho"]],
+    ids=" ".join,
+)
+def test_honcho_holds_together_what_it_started(tmp_path: Path, words: list[str]) -> None:
+    head, kind, pid = launcher_told_under(tmp_path, words)
+    assert (kind, pid) == ("honcho", head)
+
+
+@pytest.mark.parametrize(
+    "words", [["editor.py", "honcho"], ["editor.py", "/home/me/honcho"], ["-m", "editor", "honcho"]]
+)
+def test_what_is_only_about_honcho_is_not_taken_for_it(tmp_path: Path, words: list[str]) -> None:
+    _, kind, _ = launcher_told_under(tmp_path, words)
+    assert kind == "shell"
+
+
+def launcher_told_under(place: Path, words: list[str]) -> list[str]:
+    """Run a program that has a child; return its pid, and the kind and pid of the launcher that the child finds."""
+    for name in ("honcho", "honcho.py", "editor.py"):
+        (place / name).write_text(PARENT)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=place, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
