@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import asdict, dataclass
+from math import inf
 from queue import Queue
 
 from services.alerts_file import alert
@@ -56,10 +57,8 @@ class Keeper:
     def turn(self, now_ms: int) -> Verdict | None:
         """Do what is due: start, notice a hang; return a verdict when there is no way on."""
         if self.child is None:
-            if self.state is not State.EXITED and self.state is not State.FATAL and now_ms >= self._start_at_ms:
-                return self._start(now_ms)
-            return None
-        if now_ms < self._alive_until_ms:
+            return self._start(now_ms) if now_ms >= self.due_ms else None
+        if now_ms < self.due_ms:
             return None
         if self.state is State.STOPPING:
             self._end("it did not end in time after it was told to stop")
@@ -67,6 +66,13 @@ class Keeper:
         self._because = f"hung: no beat for {self._beat_timeout_ms / 1000:g} s"
         self._end(self._because)
         return self._failed(now_ms)
+
+    @property
+    def due_ms(self) -> float:
+        """When something is to be done even if the child says nothing."""
+        if self.child is not None:
+            return self._alive_until_ms
+        return inf if self.state in {State.EXITED, State.FATAL} else self._start_at_ms
 
     def heard(self, child: Child, word: str, now_ms: int) -> Verdict | None:
         """Take a child's word; a word of an earlier incarnation is past."""

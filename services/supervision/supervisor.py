@@ -33,11 +33,10 @@ from services.supervision.messenger import Messenger
 from services.supervision.printer import Printer
 from services.waiting import pause
 
-TURN_MS = 250
-"""How often facts that nobody announces are looked for: each look wakes a sleeping laptop's core."""
+TURN_MS = 500
+"""How often facts that nobody announces are looked for: each look wakes a sleeping laptop's core. What is due has its own time."""
 LATE_MS = 1_500
 """A turn that comes this much late was no turn of a running machine: all patience begins anew."""
-LOOK_AROUND_MS = 500
 LOOK_AT_PEERS_MS = 2_000
 SIGNAL_PATIENCE_MS = 300
 """After SIGTERM: time to see whether honcho only passes on that another supervisor died."""
@@ -67,7 +66,7 @@ class Supervisor:
         # One of them sends alerts on: the one that keeps the monitor.
         self._messenger = Messenger(session) if "monitor" in services else None
         self._stop: Stop | None = None
-        self._last_turn_ms = self._last_look_ms = self._last_look_at_peers_ms = monotonic_ms()
+        self._last_turn_ms = self._last_look_at_peers_ms = monotonic_ms()
         self._kill_file = KillFile(session)
         self._signal_since_ms: int | None = None
 
@@ -97,11 +96,9 @@ class Supervisor:
 
     def _watch(self, now_ms: int) -> None:
         self._watch_signals(now_ms)
-        if now_ms - self._last_look_ms >= LOOK_AROUND_MS:
-            self._last_look_ms = now_ms
-            self._watch_launcher()
-            if self._kill_file.has_lain(now_ms):
-                self._say_stop(StopReason.KILL, "kill file")
+        self._watch_launcher()
+        if self._kill_file.has_lain(now_ms):
+            self._say_stop(StopReason.KILL, "kill file")
         if now_ms - self._last_look_at_peers_ms >= LOOK_AT_PEERS_MS:
             self._last_look_at_peers_ms = now_ms
             self._watch_peers()
@@ -158,8 +155,10 @@ class Supervisor:
             keeper.turn_came_late(now_ms)
 
     def _hear(self) -> None:
-        """Take the children's words for at most one turn's time."""
-        until_ms = self._last_turn_ms + TURN_MS
+        """Take the children's words until something is due, for at most one turn's time."""
+        until_ms = min(self._last_turn_ms + TURN_MS, *(keeper.due_ms for keeper in self._keepers.values()))
+        if self._signal_since_ms is not None and self._stop is None:
+            until_ms = min(until_ms, self._signal_since_ms + SIGNAL_PATIENCE_MS)
         while (wait_ms := until_ms - monotonic_ms()) > 0:
             try:
                 child, word = self._words.get(timeout=wait_ms / 1000)
