@@ -1,10 +1,11 @@
 """Rows of the journal as the report takes them: candles, fills, orders, refusals. A row that is garbled raises."""
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+
+import orjson
 
 from bus.messages import ExitReason, Fill, Side, TradeClosed
 from services.report.run import AcceptedOrder, Bar, EquityPoint, Refusal
@@ -63,7 +64,7 @@ def refusal_of(row: sqlite3.Row) -> Refusal:
 
 def bars_of(row: sqlite3.Row) -> list[Bar]:
     """Return the candles of a question."""
-    return [_bar(candle) for candle in json.loads(row["candles"])]
+    return [_bar(candle) for candle in orjson.loads(row["candles"])]
 
 
 def _bar(candle: Mapping[str, Any]) -> Bar:
