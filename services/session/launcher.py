@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import select
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+_WITH_VALUE = re.compile(r"-[^-cmWX]*([cmWX])(.*)", re.DOTALL)
+"""An option of the interpreter that has a value, attached or in the next word; others may come before it in the same word."""
 
 
 @dataclass(frozen=True)
@@ -143,15 +147,18 @@ def _program_of(words: Sequence[str]) -> str:
 
     Not of what it is about: an editor that was given a directory called honcho is not to be ended with a session.
     """
-    names = [Path(word).name for word in words]
-    if not names or not names[0].lower().startswith("py"):
-        return names[0] if names else ""
-    rest = iter(names[1:])
-    for name in rest:
-        if name in {"-W", "-X"}:
-            next(rest, "")
-        elif name == "-m" or not name.startswith("-"):
-            return next(rest, "") if name == "-m" else name
+    program = Path(words[0]).name if words else ""
+    if not program.lower().startswith("py"):
+        return program
+    rest = iter(words[1:])
+    for word in rest:
+        if not word.startswith("-"):
+            return Path(word).name
+        if (option := _WITH_VALUE.match(word)) is not None:
+            letter, attached = option.groups()
+            value = attached or next(rest, "")
+            if letter in "cm":
+                return value if letter == "m" else ""
     return ""
 
 
