@@ -49,6 +49,8 @@ def close_session(session: Session, told: Stop | None = None) -> Path:
     """
     crash = Stop(session.run_id, StopReason.INTERNAL_ERROR, "closing", "it crashed", wall_ms())
     stop = read_stop(session) or told or crash
+    if stop.code and not (session.run_dir / "summary.html").is_file():  # with a report it was told before
+        alert(session.log_dir, "CRITICAL", f"the session ends: {stop.reason.value}: {stop.detail}")
     _see_off(session)
     finish_journal(session.run_dir, session.state_dir, session.settings, stop.reason)
     report = build_report(session.run_dir, _end(session, stop))

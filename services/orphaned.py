@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 from bus.messages import StopReason
-from services.alerts_file import alert
 from services.session.state import Session, Stop, stop_session
 
 
@@ -19,13 +18,11 @@ def stop_orphaned(session: Session, service: str) -> Stop:
     return stop_session(session, reason, service, f"the supervisor of {service} is gone")
 
 
-def leave_the_report_to_a_child(session: Session, service: str, stop: Stop) -> None:
+def leave_the_report_to_a_child(session: Session, stop: Stop) -> None:
     """Do what the broker's supervisor would have done, had it lived; doing it twice does nothing twice.
 
     Every orphan does it: the others may be dead, or hang.
     """
-    if stop.code and service in {"broker", stop.by}:
-        alert(session.log_dir, "CRITICAL", f"the session ends: {stop.reason.value}: {stop.detail}")
     subprocess.Popen(
         [sys.executable, "-P", "-m", "services.closing", str(session.state_dir), stop.to_json()],
         stdin=subprocess.DEVNULL,

@@ -210,7 +210,7 @@ class Runner:
         if self._makes_the_report:
             assert self._shutdown is not None
             stop = stop_session(self.session, self._shutdown.reason, self.service, self._shutdown.detail)
-            leave_the_report_to_a_child(self.session, self.service, stop)
+            leave_the_report_to_a_child(self.session, stop)
         return 0
 
     @property
@@ -291,7 +291,7 @@ class Runner:
         if self._stacks is not None:
             faulthandler.dump_traceback(self._stacks)
         alert(self.session.log_dir, "CRITICAL", f"{self.service} hangs, has no supervisor any more, and ends itself")
-        leave_the_report_to_a_child(self.session, self.service, stop)
+        leave_the_report_to_a_child(self.session, stop)
         os._exit(1)
 
     def _tell_of_start(self) -> None:

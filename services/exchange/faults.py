@@ -208,7 +208,7 @@ def _parse(spec: str) -> Fault:
     name, equals, value = head.partition("=")
     kind = KINDS.get(name)
     if kind is None:
-        nearest = get_close_matches(name, KINDS, n=1, cutoff=0.0)
+        nearest = get_close_matches(name.lower(), KINDS, n=1, cutoff=0.0)
         raise FaultError(f"unknown fault {name!r}: the nearest known one is {nearest[0]!r}")
     value = _in_kinds_unit(kind, value) if equals else kind.default or ""
     per_second = kind.unit == "rate" and value.endswith("/s")

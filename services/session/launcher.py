@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 
+_INTERPRETER = re.compile(r"(python|pypy|py)[\d.]*w?(\.exe)?", re.IGNORECASE)
 _WITH_VALUE = re.compile(r"-[^-cmWX]*([cmWX])(.*)", re.DOTALL)
 """An option of the interpreter that has a value, attached or in the next word; others may come before it in the same word."""
 
@@ -148,7 +149,7 @@ def _program_of(words: Sequence[str]) -> str:
     Not of what it is about: an editor that was given a directory called honcho is not to be ended with a session.
     """
     program = Path(words[0]).name if words else ""
-    if not program.lower().startswith("py"):
+    if not _INTERPRETER.fullmatch(program):
         return program
     rest = iter(words[1:])
     for word in rest:

@@ -176,8 +176,6 @@ class Supervisor:
 
     def _finish(self, stop: Stop) -> int:
         """Wait until the report stands; whoever kept the broker makes it."""
-        if stop.code and "broker" in self._keepers:
-            alert(self._session.log_dir, "CRITICAL", f"the session ends: {stop.reason.value}: {stop.detail}")
         deadline = monotonic_ms() + DONE_MS
         tries = 0
         while not is_done(self._session) and monotonic_ms() < deadline:

@@ -98,6 +98,7 @@ def test_a_launcher_killed_with_9_leaves_an_orderly_end(desk: Desk, way: str) ->
     summary = desk.summary()
     assert summary["stop_reason"] == "orphaned"
     assert "orphaned" in str(desk.json(".lap", "stop.json"))
+    assert_its_end_was_told_once(desk, "orphaned")
     again = desk.session(LAP_DURATION="0.1")
     assert again.wait(60) == 0, again.output()
 
@@ -142,6 +143,7 @@ def test_a_broker_that_stands_still_while_its_supervisor_dies_is_ended_by_the_ot
     program.wait(40)
     eventually(lambda: not program.family(), 20, "no process is left")
     assert desk.summary()["stop_reason"] == "internal_error"
+    assert_its_end_was_told_once(desk, "internal_error")
     assert len(desk.trades()) >= 1
 
 
@@ -159,14 +161,21 @@ def test_a_launcher_killed_together_with_the_broker_leaves_a_report(desk: Desk) 
 
 
 @pytest.mark.provokes("stop_reason internal_error")
-def test_a_supervisor_killed_with_9_ends_the_session_in_order(desk: Desk) -> None:
+@pytest.mark.parametrize("service", ["broker", "strategy"])
+def test_a_supervisor_killed_with_9_ends_the_session_in_order(desk: Desk, service: str) -> None:
     program = desk.honcho()
     desk.wait_running()
-    supervisor = desk.json(".lap", "broker.json")["supervisor"]["pid"]
+    supervisor = desk.json(".lap", f"{service}.json")["supervisor"]["pid"]
     os.kill(supervisor, signal.SIGKILL)
     program.wait(20)
     eventually(lambda: not program.family(), 20, "no process is left")
     assert desk.summary()["stop_reason"] == "internal_error"
+    assert_its_end_was_told_once(desk, "internal_error")
+
+
+def assert_its_end_was_told_once(desk: Desk, reason: str) -> None:
+    lines = (desk.directory / "logs" / "alert.txt").read_text().splitlines()
+    assert sum(f"the session ends: {reason}" in line for line in lines) == 1, lines
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nothing can be stopped for a while here")

@@ -76,13 +76,25 @@ def test_what_is_only_about_honcho_is_not_taken_for_it(tmp_path: Path, words: st
     assert kind == "shell"
 
 
-def launcher_told_under(place: Path, words: str) -> list[str]:
+def test_an_editor_whose_name_begins_like_an_interpreters_is_not_one(tmp_path: Path) -> None:
+    _, kind, _ = launcher_told_under(tmp_path, "honcho", called="pycharm")
+    assert kind == "shell"
+
+
+def launcher_told_under(place: Path, words: str, called: str = sys.executable) -> list[str]:
     """Run a Python program that has a child; return its pid, and the kind and pid of the launcher that the child finds."""
     for name in ("honcho", "honcho.py", "editor.py"):
         (place / name).write_text(PARENT)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), *sys.path])}
     done = subprocess.run(
-        [sys.executable, *words.split()], cwd=place, env=env, capture_output=True, text=True, timeout=60, check=False
+        [called, *words.split()],
+        executable=sys.executable,
+        cwd=place,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
