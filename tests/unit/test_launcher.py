@@ -40,7 +40,7 @@ ASKING = "from services.session.launcher import find_launcher as found; print(fo
 PARENT = f"""
 import os, subprocess, sys
 print(os.getpid(), flush=True)
-sys.exit(subprocess.call([sys.executable, "-c", {ASKING!r}], timeout=30))
+sys.exit(subprocess.call([{sys.executable!r}, "-c", {ASKING!r}], timeout=30))
 """
 
 
