@@ -120,7 +120,7 @@ def _care(run: Run) -> Iterator[str]:
     if 0 < _incomplete_pct(facts) <= MOST_INCOMPLETE_PCT:
         yield f"Data was lost in {_incomplete(facts):,} of {len(facts.bars):,} candles."
     yield from _care_of_decisions(facts)
-    for reason, why in (("expired", "were too old when a tick came"), ("halted", "met a halt")):
+    for reason, why in (("expired", "waited too long for a tick"), ("halted", "met a halt")):
         if count := facts.rejections.get(reason, 0):
             yield f"{many(count, 'order')} {why}."
 

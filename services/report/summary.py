@@ -90,7 +90,7 @@ def summary(run: Run) -> dict[str, Any]:
         "gross_pnl": float(costs.gross),
         "slippage": float(costs.slippage),
         "fees": float(costs.fees + facts.entry_fees_open),
-        "funding": float(costs.funding),
+        "funding": float(costs.funding + facts.open_costs - facts.entry_fees_open),
         **figures,
         "latency_ms": _five(spread_of(latencies(facts.orders))),
         "slippage_bps": _five(spread_of(slippages_bps(facts.fills))),

@@ -38,7 +38,7 @@ def bars(count: int, lost: int) -> list[Any]:
         ({"unanswered": [START]}, Grade.CARE, "did not answer in time for 1 candle."),
         ({"failed": 2}, Grade.CARE, "The strategy failed 2 x"),
         ({"orders": [ORDER]}, Grade.CARE, "1 order came late"),
-        ({"rejections": {"expired": 4}}, Grade.CARE, "4 orders were too old"),
+        ({"rejections": {"expired": 4}}, Grade.CARE, "4 orders waited too long"),
         ({"rejections": {"halted": 4, "throttled": 9}}, Grade.CARE, "4 orders met a halt"),
         ({"reason": StopReason.STALE_DATA}, Grade.CARE, "fell silent"),
         ({"reason": StopReason.FEED_LOST}, Grade.CARE, "was lost"),

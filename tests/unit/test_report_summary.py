@@ -65,9 +65,11 @@ def test_the_figures_of_a_small_run() -> None:
     assert figures["max_drawdown_pct"] == pytest.approx(100 * 10 / 10030)
 
 
-def test_fees_of_a_position_that_is_still_open_count() -> None:
-    figures = summary(run([closed()], position=position(), entry_fees_open=Decimal("0.5")))
+def test_fees_and_funding_of_a_position_that_is_still_open_count() -> None:
+    held = run([closed()], position=position(), entry_fees_open=Decimal("0.5"), open_costs=Decimal("2.5"))
+    figures, without = summary(held), summary(run([closed()]))
     assert figures["fees"] == 0.75
+    assert figures["funding"] == without["funding"] + 2.0
     assert figures["open_position"] == {
         "side": "LONG",
         "qty": 0.5,

@@ -18,7 +18,7 @@ from services.data_file.files import file_kind, read_rows
 from services.data_file.rows import CANDLES, END_MS, NEEDED, QUOTES, SIZES, TRADES, Makers
 from services.replay.columnar.columns import Floats, Ints
 
-_PLAIN: Final = b"0123456789.,-eE\r\n"
+_PLAIN: Final = b"0123456789.,-eE\n"
 _SIDE_NUMBERS: Final = {"buy": 1.0, "sell": 0.0}
 
 
@@ -56,15 +56,16 @@ def _at_once(path: Path, kind: str) -> DataArrays | None:
         data = gzip.decompress(path.read_bytes()) if path.name.endswith(".gz") else path.read_bytes()
     except (OSError, EOFError, zlib.error):
         return None  # the other reader says what is wrong
-    head, _, body = data.removeprefix(b"\xef\xbb\xbf").partition(b"\n")
+    head, _, body = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").partition(b"\n")
     names = [name.strip().lower() for name in head.decode("utf-8", "replace").split(",")]
-    if len(set(names)) < len(names):
+    if len(set(names)) < len(names) or not set(NEEDED[kind]).issubset(names):  # in quotes they are none of these
         return None
-    body = body.strip(b"\r\n")
+    body = body.strip(b"\n")
     if kind == TRADES:
-        if body.count(b"buy") + body.count(b"sell") != body.count(b"\n") + 1:
+        found = _with_numbers_for_sides(body) if names[-1] == "side" else None
+        if found is None:
             return None
-        body = body.replace(b"buy", b"1").replace(b"sell", b"0")
+        body = found
     if body.translate(None, _PLAIN) or not body:
         return None
     try:
@@ -82,6 +83,15 @@ def _at_once(path: Path, kind: str) -> DataArrays | None:
     columns = [table[:, names.index(name)] if name in names else missing for name in wanted]
     # Columns in one piece each: whoever takes one out copies nothing.
     return DataArrays(kind, ts_ms.astype(np.int64), np.array(columns).T)
+
+
+def _with_numbers_for_sides(body: bytes) -> bytes | None:
+    """Return rows with 1 and 0 for the sides in their last column; None where one has another there, or a side elsewhere."""
+    rows = body + b"\n"
+    at_their_place = rows.count(b",buy\n") + rows.count(b",sell\n")
+    if not at_their_place == rows.count(b"buy") + rows.count(b"sell") == rows.count(b"\n"):
+        return None
+    return body.replace(b"buy", b"1").replace(b"sell", b"0")
 
 
 def _row_by_row(path: Path, kind: str) -> DataArrays:
