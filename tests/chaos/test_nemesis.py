@@ -173,16 +173,19 @@ class Round:
         if self.end == "none" and self._exchange is not None:
             self.end = "kill file"
         chosen = ENDS[self._start].get(self.end)
-        if chosen is not None and program.popen.poll() is None and self._desk.json(".lap", "stop.json") is None:
+        codes = frozenset({0})
+        if chosen is None or program.popen.poll() is not None or self._desk.json(".lap", "stop.json") is not None:
+            self.end = "none"
+        else:
             chosen.act(self._desk, program)
             reason = (self._desk.json(".lap", "stop.json") or {}).get("reason")
             if reason != "end_of_data":  # it may have come to its end in the same moment
                 program.wait(60)
                 if (self._desk.json(".lap", "stop.json") or {}).get("reason") != "end_of_data":
                     return chosen
-        self.end = "none"
+            codes |= chosen.codes  # what was done too late to be the reason was done all the same
         program.wait(90)
-        return End(_touch_kill_file, "end_of_data", frozenset({0}))
+        return End(_touch_kill_file, "end_of_data", codes)
 
     def _check(self, program: Program, end: End, listener: Listener) -> None:
         eventually(lambda: not program.family(), 30, "no process is left")

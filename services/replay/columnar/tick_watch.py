@@ -21,7 +21,7 @@ class TickWatch:
         self._columns = columns
         self._count = columns.count
         self._known = 1, (0, 0, 0)
-        """Of the last look for places: the number, and what was found; the next number is looked for most often."""
+        """Of the last look for places: the number, and what was found."""
         self._woken = -inf, (0, 0)
         """Of the last look for a time: the time, and the places of the first quote and trade at or after it."""
         funded = np.array([funding.seq for funding in columns.fundings], np.int64)
