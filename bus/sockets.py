@@ -5,10 +5,12 @@ its ZAP domain, so that a peer without the key gets nothing in and nothing out e
 (libzmq's CURVE fails open without one); malformed frames are counted in `malformed` and dropped.
 """
 
+import os
+import selectors
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic_ns
-from typing import Final
+from typing import Final, Protocol
 
 import zmq
 from zmq.auth.thread import ThreadAuthenticator
@@ -32,6 +34,14 @@ HANDSHAKE_MS: Final = 5_000
 """A handshake that the other end has not finished by then (it was stopped, or is just ending) is begun anew."""
 
 
+_POLLIN: Final = int(zmq.POLLIN)
+_NOT_LAST: Final = int(zmq.SNDMORE | zmq.DONTWAIT)
+"""Plain numbers: with pyzmq's own each `&` would make another flag, which takes longer than what it is asked for."""
+_let_out: Final = getattr(os, "sched_yield", lambda: None)
+"""Let libzmq's thread send what it was given before this one goes on: where a core is asleep (a virtual machine's, that of a
+laptop on battery) both may be on the same one. Windows has no such call."""
+
+
 class PortTakenError(BusError):
     """A port of the session is in use by somebody else."""
 
@@ -51,11 +61,21 @@ def new_keys() -> Keys:
 
 
 class _Listener:
-    """Takes what has arrived at a socket, without waiting; counts and drops what is no message."""
+    """Takes what has arrived at a socket, without waiting; counts and drops what is no message.
+
+    Attributes:
+        is_unsure: whether something may be waiting here that the socket's descriptor does not tell of; see `Poller`.
+    """
 
     def __init__(self, socket: "zmq.Socket[bytes]") -> None:
         self.socket = socket
         self.malformed = 0
+        self.is_unsure = True
+
+    def has_more(self) -> bool:
+        """Whether something has arrived; to ask costs less than to be told by an exception."""
+        self.is_unsure = bool(int(self.socket.getsockopt(zmq.EVENTS)) & _POLLIN)
+        return self.is_unsure
 
     def _arrived(self) -> Iterator[list[bytes]]:
         """Yield what has arrived with the parts that its way through a ROUTER, or its kind of socket, has given it."""
@@ -64,7 +84,7 @@ class _Listener:
                 yield self.socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
                 return
-            if not self._has_more:
+            if not self.has_more():
                 return
 
     def _envelopes(self) -> Iterator[Envelope]:
@@ -81,13 +101,8 @@ class _Listener:
                 self.malformed += 1
             else:
                 yield envelope
-            if not self._has_more:
+            if not self.has_more():
                 return
-
-    @property
-    def _has_more(self) -> bool:
-        """Whether something else has arrived; to ask costs less than to be told by an exception."""
-        return bool(int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
 
     def _decoded(self, parts: list[bytes]) -> Envelope | None:
         try:
@@ -110,6 +125,10 @@ class _Speaker(_Listener):
         self._seq += 1
         return codec.encode(message, self._source, self._epoch, self._seq, monotonic_ns())
 
+    def _has_sent(self) -> None:
+        self.is_unsure = True
+        _let_out()
+
 
 class Publisher(_Speaker):
     """The one writer of a service's topics (XPUB)."""
@@ -123,6 +142,7 @@ class Publisher(_Speaker):
     def send(self, message: Message) -> None:
         """Publish a message. Never waits: what a slow listener can not take is dropped for it, a gap it can see."""
         self.socket.send(self._frame(message), zmq.DONTWAIT)
+        self._has_sent()
 
     def receive(self) -> list[Message]:
         """Note who subscribed; return nothing. Anything else that arrives here is counted and dropped."""
@@ -164,11 +184,13 @@ class Server(_Speaker):
     def send(self, peer: bytes, message: Message) -> bool:
         """Send to a peer; false when it is gone or does not take anything."""
         try:
-            self.socket.send_multipart([peer, self._frame(message)], zmq.DONTWAIT)
+            self.socket.send(peer, _NOT_LAST)
+            self.socket.send(self._frame(message), zmq.DONTWAIT)
         except zmq.ZMQError as error:
             if error.errno in {zmq.EHOSTUNREACH, zmq.EAGAIN}:
                 return False
             raise
+        self._has_sent()
         return True
 
 
@@ -181,6 +203,7 @@ class Client(_Speaker):
             self.socket.send(self._frame(message), zmq.DONTWAIT)
         except zmq.Again:
             return False
+        self._has_sent()
         return True
 
     def receive(self) -> list[Message]:
@@ -188,12 +211,8 @@ class Client(_Speaker):
         return [envelope.message for envelope in self._envelopes()]
 
 
-class Connections:
+class Connections(_Listener):
     """Tells when a client has reached its server (again): the moment to say hello."""
-
-    def __init__(self, socket: "zmq.Socket[bytes]") -> None:
-        self.socket = socket
-        self.malformed = 0
 
     def receive(self) -> list[int]:
         """Return an item per connection made since the last look."""
@@ -204,6 +223,51 @@ class Connections:
             except zmq.Again:
                 break
         return made
+
+
+class Pollable(Protocol):
+    """A socket of ours, as far as a poller needs one; `_Listener` says what the names mean."""
+
+    socket: "zmq.Socket[bytes]"
+    is_unsure: bool
+
+    def has_more(self) -> bool:
+        """Whether something has arrived."""
+
+
+class Poller:
+    """Waits until something has arrived at one of some sockets, or can be read from a descriptor.
+
+    libzmq has a descriptor for each socket, which can be read when there is news; any call to the socket, a send as well, may
+    take that word and leave the message (`ZMQ_FD` in the manual page of `zmq_getsockopt`). So a socket that was used is looked
+    at before the wait. `zmq.Poller` looks at every socket before and after each wait, with two calls to the system a look.
+    """
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._listeners: list[Pollable] = []
+
+    def register(self, listener: Pollable) -> None:
+        """Wait for this socket, too."""
+        self._selector.register(int(listener.socket.getsockopt(zmq.FD)), selectors.EVENT_READ, listener)
+        self._listeners.append(listener)
+
+    def register_descriptor(self, descriptor: int) -> None:
+        """Wait for this descriptor, too."""
+        self._selector.register(descriptor, selectors.EVENT_READ, descriptor)
+
+    def wait(self, timeout_ms: int) -> list[Pollable | int]:
+        """Return what can be read; nothing after the time is out, or when a socket had news of another kind."""
+        ready: list[Pollable | int] = [one for one in self._listeners if one.is_unsure and one.has_more()]
+        for key, _ in self._selector.select(0 if ready else timeout_ms / 1000):
+            found = key.data
+            if isinstance(found, int) or (found not in ready and found.has_more()):
+                ready.append(found)
+        return ready
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        self._selector.close()
 
 
 class _OneKey:
@@ -232,6 +296,7 @@ class Bus:
         self._source = source
         self._epoch = epoch
         self._sockets: list[zmq.Socket[bytes]] = []
+        self._pollers: list[Poller] = []
         self._authenticator = self._start_authenticator() if authenticate else None
 
     def publisher(self, port: int) -> Publisher:
@@ -279,8 +344,15 @@ class Bus:
         self._sockets.append(socket)
         return Connections(socket)
 
+    def poller(self) -> Poller:
+        """Return what waits for sockets of this process."""
+        self._pollers.append(Poller())
+        return self._pollers[-1]
+
     def close(self) -> None:
         """Close everything within about `LINGER_MS`."""
+        for poller in self._pollers:
+            poller.close()
         for socket in self._sockets:
             socket.close()
         if self._authenticator is not None:

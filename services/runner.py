@@ -18,12 +18,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import zmq
 from loguru import logger
 
 from bus.errors import BusError
 from bus.messages import Heartbeat, Level, Message, Notice, Shutdown, StopReason
-from bus.sockets import Bus, Publisher
+from bus.sockets import Bus, Pollable, Publisher
 from services import log, signals
 from services.alerts_file import alert, alert_of_crashes
 from services.clock import boot_ms, monotonic_ms
@@ -34,6 +33,8 @@ from services.session.state import KillFile, Session, read_session, read_stop, s
 
 LONGEST_TURN_MS = 250
 """The loop turns at least this often, to beat and to look at its timers."""
+LOOK_EVERY_MS = 100
+"""A service without a supervisor looks so often for a stop and for the kill file."""
 MALFORMED_EVERY_MS = 10_000
 MOST_UNHEARD = 100
 """Notices kept for a monitor that is not there (yet), the newest."""
@@ -46,14 +47,10 @@ class ConfigError(Exception):
     """A service can not work with its settings; one sentence. Exit code 2."""
 
 
-class Receiver(Protocol[Arrived_co]):
+class Receiver(Pollable, Protocol[Arrived_co]):
     """What the loop can wait on: a socket of `bus.sockets`."""
 
     malformed: int
-
-    @property
-    def socket(self) -> "zmq.Socket[bytes]":
-        """The socket to poll."""
 
     def receive(self) -> Sequence[Arrived_co]:
         """Return what has arrived, without waiting."""
@@ -116,8 +113,8 @@ class Runner:
             self.publisher: Publisher = self.bus.publisher(session.ports[service])
         except (BusError, KeysError) as error:
             raise ConfigError(str(error)) from None
-        self._poller = zmq.Poller()
-        self._poller.register(self._woken.fileno(), zmq.POLLIN)
+        self._poller = self.bus.poller()
+        self._poller.register_descriptor(self._woken.fileno())
         self._inputs: list[tuple[Receiver[Any], Callable[[Any], None]]] = []
         self._shutdown: Shutdown | None = None
         self._beat_every_ms = int(session.settings["heartbeat_interval_sec"] * 1000)
@@ -126,6 +123,7 @@ class Runner:
         self._unheard: deque[Notice] = deque(maxlen=MOST_UNHEARD)
         self._malformed_told = 0
         self._next_malformed_ms = 0
+        self._next_look_ms = 0
         self._stacks = log.open_stacks(session.log_dir, service)
         self._handlers: dict[type, Callable[[Any], None]] = {Shutdown: self.stop}
         self._kill_file = KillFile(session)
@@ -140,7 +138,7 @@ class Runner:
 
     def listen(self, receiver: Receiver[Arrived_co], handler: Callable[[Arrived_co], None]) -> None:
         """Call `handler` with each thing that arrives at a socket."""
-        self._poller.register(receiver.socket, zmq.POLLIN)
+        self._poller.register(receiver)
         self._inputs.append((receiver, handler))
 
     def subscribe(
@@ -241,12 +239,12 @@ class Runner:
         if self._shutdown is not None and not was_stopping:
             return  # the session has ended: nothing to wait for
         wait_ms = max(0, min(LONGEST_TURN_MS, may_wait_ms, self._next_beat_ms - now_ms))
-        readable = {item for item, _ in self._poller.poll(wait_ms)}
+        readable = self._poller.wait(wait_ms)
         if self._woken.fileno() in readable:
             self._woken.recv(65536)
             self._look_at_orders()
         for receiver, handler in self._inputs:
-            if receiver.socket in readable:
+            if receiver in readable:
                 for arrived in receiver.receive():
                     handler(arrived)
 
@@ -271,19 +269,25 @@ class Runner:
 
     def _look_at_orders(self) -> None:
         if self.link is None:
-            if signals.received:
-                stop = stop_session(self.session, StopReason.SIGNAL, self.service, f"signal {signals.received[0]}")
-                self.stop(Shutdown(stop.reason, stop.detail))
-            elif (said := read_stop(self.session)) is not None:
-                self.stop(Shutdown(said.reason, said.detail))
-            elif self._kill_file.has_lain(monotonic_ms()):
-                stop = stop_session(self.session, StopReason.KILL, self.service, "kill file")
-                self.stop(Shutdown(stop.reason, stop.detail))
+            self._look_around()
         elif self.link.order is not None:
             self.stop(self.link.order)
         elif self.link.supervisor_is_gone and self._shutdown is None:
             stop = stop_orphaned(self.session, self.service)
             self.stop(Shutdown(stop.reason, stop.detail))
+
+    def _look_around(self) -> None:
+        now_ms = monotonic_ms()
+        if signals.received:
+            stop = stop_session(self.session, StopReason.SIGNAL, self.service, f"signal {signals.received[0]}")
+            self.stop(Shutdown(stop.reason, stop.detail))
+        elif now_ms >= self._next_look_ms:
+            self._next_look_ms = now_ms + LOOK_EVERY_MS
+            if (said := read_stop(self.session)) is not None:
+                self.stop(Shutdown(said.reason, said.detail))
+            elif self._kill_file.has_lain(now_ms):
+                stop = stop_session(self.session, StopReason.KILL, self.service, "kill file")
+                self.stop(Shutdown(stop.reason, stop.detail))
 
     def _end_a_hang(self) -> None:
         """End this process from the link's thread: the loop does not come round, and nobody else is there to end it."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from socket import socket as tcp_socket
+from socket import socketpair
+from threading import Timer
 from typing import TypeVar
 
 import pytest
@@ -92,6 +94,44 @@ def test_a_question_is_answered_and_a_gone_asker_is_noticed(make: Make, port: in
     assert gather(client.receive) == [quote()]
     client.socket.close(0)
     assert wait_until(lambda: not server.send(peer, quote()), WAIT_MS)
+
+
+def test_a_wait_ends_with_what_came_while_its_socket_spoke(make: Make, port: int) -> None:
+    """A send takes the word of a message that has arrived from the socket's descriptor."""
+    server = make("feed").server(port)
+    bus = make("broker")
+    client, poller = bus.client(port), bus.poller()
+    poller.register(client)
+    client.send(EventsRequest(0))
+    peer, _ = gather(server.receive)[0]
+    for seq in range(1, 101):
+        assert server.send(peer, quote(seq))
+        assert wait_until(lambda: bool(int(client.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN), WAIT_MS)
+        client.send(EventsRequest(seq))
+        assert poller.wait(WAIT_MS) == [client]
+        assert client.receive() == [quote(seq)]
+        assert poller.wait(0) == []
+
+
+def test_a_wait_ends_with_what_comes_during_it_and_without_anything_in_time(make: Make, port: int) -> None:
+    server = make("feed").server(port)
+    bus = make("broker")
+    client, poller = bus.client(port), bus.poller()
+    ours, theirs = socketpair()
+    poller.register(client)
+    poller.register_descriptor(ours.fileno())
+    client.send(EventsRequest(0))
+    peer, _ = gather(server.receive)[0]
+    assert wait_until(lambda: poller.wait(1) == [], WAIT_MS)
+    later = Timer(0.05, lambda: server.send(peer, quote()))
+    later.start()
+    assert wait_until(lambda: poller.wait(WAIT_MS) == [client], WAIT_MS), "news of another kind may come before"
+    later.join()
+    assert client.receive() == [quote()]
+    theirs.send(b"!")
+    assert poller.wait(WAIT_MS) == [ours.fileno()]
+    ours.close()
+    theirs.close()
 
 
 def test_a_client_learns_that_it_reached_its_server(make: Make, port: int) -> None:
