@@ -53,7 +53,7 @@ def passage(ticks: int) -> Passage:
         broker = psutil.Process(session.desk.service_pid("broker"))
         broker_mb = broker.memory_info().rss / 1e6
         session.go()
-        while not (words.socket.poll(LOOK_MS) and words.receive()):
+        while not (words.socket.poll(LOOK_MS) and list(words.receive())):
             with suppress(psutil.Error):
                 broker_mb = broker.memory_info().rss / 1e6
         ended_ns = monotonic_ns()

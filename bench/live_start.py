@@ -50,7 +50,7 @@ def start(words: list[str]) -> tuple[float, float]:
                 while len(ready) < len(SERVICES):
                     for listener in listeners:
                         listener.socket.poll(2)
-                        beats = listener.receive()
+                        beats = list(listener.receive())
                         ready.update(beat.service for beat in beats if isinstance(beat, Heartbeat) and beat.ready)
                 return first_tick, perf_counter() - began
             finally:

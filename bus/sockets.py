@@ -83,30 +83,28 @@ class _Listener:
             try:
                 yield self.socket.recv_multipart(zmq.DONTWAIT)
             except zmq.Again:
+                self.is_unsure = False
                 return
             if not self.has_more():
                 return
 
     def _envelopes(self) -> Iterator[Envelope]:
         """Yield the messages that have arrived at a socket of single frames."""
-        receive, decode = self.socket.recv, codec.decode
+        receive = self.socket.recv
         for _ in range(BATCH):
             try:
                 frame = receive(zmq.DONTWAIT)
             except zmq.Again:
+                self.is_unsure = False
                 return
-            try:
-                envelope = decode(frame)
-            except MalformedFrameError:
-                self.malformed += 1
-            else:
+            if (envelope := self._decoded(frame)) is not None:
                 yield envelope
             if not self.has_more():
                 return
 
-    def _decoded(self, parts: list[bytes]) -> Envelope | None:
+    def _decoded(self, frame: bytes) -> Envelope | None:
         try:
-            return codec.decode(parts[-1])
+            return codec.decode(frame)
         except MalformedFrameError:
             self.malformed += 1
             return None
@@ -169,17 +167,17 @@ class Subscriber(_Listener):
         """Return what has arrived, with its headers."""
         return list(self._envelopes())
 
-    def receive(self) -> list[Message]:
-        """Return the messages that have arrived."""
-        return [envelope.message for envelope in self._envelopes()]
+    def receive(self) -> Iterator[Message]:
+        """Yield the messages that have arrived."""
+        return (envelope.message for envelope in self._envelopes())
 
 
 class Server(_Speaker):
     """The answering end of a request socket (ROUTER)."""
 
-    def receive(self) -> list[tuple[bytes, Message]]:
-        """Return what has arrived, each with the peer to answer."""
-        return [(parts[0], envelope.message) for parts in self._arrived() if (envelope := self._decoded(parts))]
+    def receive(self) -> Iterator[tuple[bytes, Message]]:
+        """Yield what has arrived, each with the peer to answer."""
+        return ((parts[0], envelope.message) for parts in self._arrived() if (envelope := self._decoded(parts[-1])))
 
     def send(self, peer: bytes, message: Message) -> bool:
         """Send to a peer; false when it is gone or does not take anything."""
@@ -206,9 +204,9 @@ class Client(_Speaker):
         self._has_sent()
         return True
 
-    def receive(self) -> list[Message]:
-        """Return the messages that have arrived."""
-        return [envelope.message for envelope in self._envelopes()]
+    def receive(self) -> Iterator[Message]:
+        """Yield the messages that have arrived."""
+        return (envelope.message for envelope in self._envelopes())
 
 
 class Connections(_Listener):
@@ -257,11 +255,11 @@ class Poller:
         self._selector.register(descriptor, selectors.EVENT_READ, descriptor)
 
     def wait(self, timeout_ms: int) -> list[Pollable | int]:
-        """Return what can be read; nothing after the time is out, or when a socket had news of another kind."""
+        """Return what may have something to read: a socket's news can be of another kind, too; nothing when the time is out."""
         ready: list[Pollable | int] = [one for one in self._listeners if one.is_unsure and one.has_more()]
         for key, _ in self._selector.select(0 if ready else timeout_ms / 1000):
             found = key.data
-            if isinstance(found, int) or (found not in ready and found.has_more()):
+            if found not in ready:
                 ready.append(found)
         return ready
 

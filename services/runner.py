@@ -13,7 +13,7 @@ import socket
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -52,8 +52,8 @@ class Receiver(Pollable, Protocol[Arrived_co]):
 
     malformed: int
 
-    def receive(self) -> Sequence[Arrived_co]:
-        """Return what has arrived, without waiting."""
+    def receive(self) -> Iterable[Arrived_co]:
+        """Yield what has arrived, without waiting; what comes later is looked for when the first is worked off."""
 
 
 class Shell(Protocol):

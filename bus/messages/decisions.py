@@ -87,6 +87,13 @@ class Signal(Body, frozen=True):
     reason: str = ""
 
     def __post_init__(self) -> None:
+        if (
+            type(self.symbol) is type(self.reason) is str
+            and type(self.ts_ms) is int
+            and self.ts_ms >= 0
+            and type(self.stop_bps) is type(self.tp_r) is type(self.limit_price) is float
+        ):
+            return  # as always: the checks below say what is not so
         check_text("symbol", self.symbol)
         check_whole("ts_ms", self.ts_ms)
         for name in ("stop_bps", "tp_r", "limit_price"):

@@ -3,7 +3,6 @@
 Two small writes a call into a file of the state directory, never flushed: the death of a process loses nothing of them.
 """
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Final
@@ -51,10 +50,12 @@ class AttemptsFile:
         os.close(self._fd)
 
     def _write(self, row: int, key: QuestionKey, count: int) -> None:
-        record = f"{key[0]} {key[1]} {count}".ljust(_RECORD - 1).encode() + b"\n"
-        with contextlib.suppress(OSError):
+        record = b"%d %d %d" % (*key, count)
+        try:
             os.lseek(self._fd, row * _RECORD, os.SEEK_SET)
-            os.write(self._fd, record)
+            os.write(self._fd, record.ljust(_RECORD - 1) + b"\n")
+        except OSError:
+            return  # forgotten, as said above
 
 
 def _read(fd: int) -> list[tuple[QuestionKey, int]]:
