@@ -5,7 +5,6 @@ its ZAP domain, so that a peer without the key gets nothing in and nothing out e
 (libzmq's CURVE fails open without one); malformed frames are counted in `malformed` and dropped.
 """
 
-import os
 import selectors
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -35,11 +34,8 @@ HANDSHAKE_MS: Final = 5_000
 
 
 _POLLIN: Final = int(zmq.POLLIN)
-_NOT_LAST: Final = int(zmq.SNDMORE | zmq.DONTWAIT)
+_SNDMORE: Final = int(zmq.SNDMORE | zmq.DONTWAIT)
 """Plain numbers: with pyzmq's own each `&` would make another flag, which takes longer than what it is asked for."""
-_let_out: Final = getattr(os, "sched_yield", lambda: None)
-"""Let libzmq's thread send what it was given before this one goes on: where a core is asleep (a virtual machine's, that of a
-laptop on battery) both may be on the same one. Windows has no such call."""
 
 
 class PortTakenError(BusError):
@@ -79,6 +75,7 @@ class _Listener:
 
     def _arrived(self) -> Iterator[list[bytes]]:
         """Yield what has arrived with the parts that its way through a ROUTER, or its kind of socket, has given it."""
+        self.is_unsure = True  # until the last of it is taken
         for _ in range(BATCH):
             try:
                 yield self.socket.recv_multipart(zmq.DONTWAIT)
@@ -90,7 +87,7 @@ class _Listener:
 
     def _envelopes(self) -> Iterator[Envelope]:
         """Yield the messages that have arrived at a socket of single frames."""
-        receive = self.socket.recv
+        receive, self.is_unsure = self.socket.recv, True  # until the last of it is taken
         for _ in range(BATCH):
             try:
                 frame = receive(zmq.DONTWAIT)
@@ -123,9 +120,9 @@ class _Speaker(_Listener):
         self._seq += 1
         return codec.encode(message, self._source, self._epoch, self._seq, monotonic_ns())
 
-    def _has_sent(self) -> None:
-        self.is_unsure = True
-        _let_out()
+    def _send(self, frame: bytes, flags: int = zmq.DONTWAIT) -> None:
+        self.is_unsure = True  # whatever comes of it: a refused send takes the descriptor's word as well
+        self.socket.send(frame, flags)
 
 
 class Publisher(_Speaker):
@@ -139,8 +136,7 @@ class Publisher(_Speaker):
 
     def send(self, message: Message) -> None:
         """Publish a message. Never waits: what a slow listener can not take is dropped for it, a gap it can see."""
-        self.socket.send(self._frame(message), zmq.DONTWAIT)
-        self._has_sent()
+        self._send(self._frame(message))
 
     def receive(self) -> list[Message]:
         """Note who subscribed; return nothing. Anything else that arrives here is counted and dropped."""
@@ -181,14 +177,14 @@ class Server(_Speaker):
 
     def send(self, peer: bytes, message: Message) -> bool:
         """Send to a peer; false when it is gone or does not take anything."""
+        frame = self._frame(message)
         try:
-            self.socket.send(peer, _NOT_LAST)
-            self.socket.send(self._frame(message), zmq.DONTWAIT)
+            self._send(peer, _SNDMORE)
+            self._send(frame)
         except zmq.ZMQError as error:
             if error.errno in {zmq.EHOSTUNREACH, zmq.EAGAIN}:
                 return False
             raise
-        self._has_sent()
         return True
 
 
@@ -198,10 +194,9 @@ class Client(_Speaker):
     def send(self, message: Message) -> bool:
         """Send a message; false when the other end has taken nothing for so long that the queue is full."""
         try:
-            self.socket.send(self._frame(message), zmq.DONTWAIT)
+            self._send(self._frame(message))
         except zmq.Again:
             return False
-        self._has_sent()
         return True
 
     def receive(self) -> Iterator[Message]:
@@ -215,10 +210,12 @@ class Connections(_Listener):
     def receive(self) -> list[int]:
         """Return an item per connection made since the last look."""
         made = []
+        self.is_unsure = True
         for _ in range(BATCH):
             try:
                 made.append(recv_monitor_message(self.socket, zmq.DONTWAIT)["event"])
             except zmq.Again:
+                self.is_unsure = False
                 break
         return made
 

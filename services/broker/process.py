@@ -118,7 +118,7 @@ class BrokerShell:
         now_ms = monotonic_ms()
         self._said += self._core.hear(decision, now_ms)
         self._speak(now_ms)
-        self._said += self._core.work_on(now_ms)
+        self._said += self._core.work_on(monotonic_ms())
 
     def _take(self, message: m.Message) -> None:
         self._said += self._core.handle(message, monotonic_ms())

@@ -36,6 +36,8 @@ class StrategyShell:
         self._todo: deque[m.Message] = deque()
         self._informed = False
         self._recalled = False
+        self._may_answer_at_once = True
+        """Once a turn: a broker that asks as fast as it is answered shall not keep the loop from turning."""
         self._logged = 0
         self._next_ask_ms = self._next_status_ms = 0
         self._told_of_warmup = False
@@ -47,6 +49,7 @@ class StrategyShell:
 
     def on_turn(self, now_ms: int) -> int:
         """Work off what was told; ask for what is missing, until it is there."""
+        self._may_answer_at_once = True
         self._work_off(now_ms + TURN_MS)
         if now_ms >= self._next_ask_ms and not self._todo:
             self._next_ask_ms = now_ms + ASK_EVERY_MS
@@ -86,7 +89,8 @@ class StrategyShell:
                 self._todo.append(m.Recall((), message.more))
             case m.Decide() if self._recalled:
                 self._todo.append(message)
-                if len(self._todo) == 1:
+                if self._may_answer_at_once:
+                    self._may_answer_at_once = False
                     self._work_off(monotonic_ms() + TURN_MS)
 
     def _work_off(self, until_ms: int) -> None:

@@ -81,3 +81,9 @@ def test_what_is_to_be_caught_up_with_waits_for_the_turn_and_a_question_does_not
     assert strategy.calls == 2
     loop.say(2, question(2))
     assert (strategy.calls, type(loop.wires[2].sent[-1]).__name__) == (3, "Decision")
+    loop.say(2, question(3))
+    assert strategy.calls == 3, "a broker that asks as fast as it is answered must not keep the loop from turning"
+    shell.on_turn(0)
+    assert strategy.calls == 4
+    loop.say(2, question(4))
+    assert strategy.calls == 5

@@ -1,6 +1,8 @@
 """The real sockets: what a peer with the key gets, what a stranger gets (nothing), and what garbage does (nothing)."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from select import select
 from socket import socket as tcp_socket
 from socket import socketpair
 from threading import Timer
@@ -10,8 +12,8 @@ import pytest
 import zmq
 from strangers import DRESSES, Socket, Stranger, is_turned_away
 
-from bus.messages import EventsRequest, Heartbeat, Quote, Shutdown, StopReason
-from bus.sockets import Bus, Keys, PortTakenError, Publisher, Server, new_keys
+from bus.messages import EventsRequest, Heartbeat, Message, Quote, Shutdown, StopReason
+from bus.sockets import Bus, Keys, Poller, PortTakenError, Publisher, Server, new_keys
 from services.waiting import wait_until
 
 KEYS = new_keys()
@@ -64,6 +66,11 @@ def gather(receive: Callable[[], Iterable[T]], count: int = 1) -> list[T]:
     return arrived
 
 
+def heard(server: Server, poller: Poller, most: int | None = None) -> list[Message]:
+    """Wait for requests; take at most so many."""
+    return [request for _ in poller.wait(WAIT_MS) for _, request in islice(server.receive(), most)]
+
+
 def test_a_subscriber_gets_what_is_published_after_it_is_ready(make: Make, port: int) -> None:
     publisher = make("feed").publisher(port)
     subscriber = make("broker").subscriber(port, [Quote])
@@ -110,7 +117,35 @@ def test_a_wait_ends_with_what_came_while_its_socket_spoke(make: Make, port: int
         client.send(EventsRequest(seq))
         assert poller.wait(WAIT_MS) == [client]
         assert list(client.receive()) == [quote(seq)]
-        assert poller.wait(0) == []
+
+
+def test_a_wait_ends_with_what_came_before_a_send_to_somebody_gone(make: Make, port: int) -> None:
+    bus = make("broker")
+    server, poller = bus.server(port), bus.poller()
+    poller.register(server)
+    leaving, coming = make("strategy").client(port), make("strategy").client(port)
+    leaving.send(EventsRequest(1))
+    gone, _ = gather(server.receive)[0]
+    leaving.socket.close(0)
+    assert wait_until(lambda: not server.send(gone, quote()), WAIT_MS)
+    coming.send(EventsRequest(2))
+    gather(server.receive)
+    for seq in range(3, 53):
+        poller.wait(0)
+        coming.send(EventsRequest(seq))
+        assert select([int(server.socket.getsockopt(zmq.FD))], [], [], WAIT_MS / 1000)[0], "it has arrived"
+        assert not server.send(gone, quote())
+        assert gather(lambda: heard(server, poller)) == [EventsRequest(seq)]
+
+
+def test_what_was_not_taken_is_still_there_at_the_next_wait(make: Make, port: int) -> None:
+    bus = make("broker")
+    server, poller = bus.server(port), bus.poller()
+    poller.register(server)
+    client = make("strategy").client(port)
+    for seq in range(5):
+        client.send(EventsRequest(seq))
+    assert gather(lambda: heard(server, poller, 1), 5) == [EventsRequest(seq) for seq in range(5)]
 
 
 def test_a_wait_ends_with_what_comes_during_it_and_without_anything_in_time(make: Make, port: int) -> None:
