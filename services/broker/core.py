@@ -1,9 +1,9 @@
 """The broker's core: the decision barrier and liveness around the engine.
 
-The broker is never ahead of the strategy: the tick that closes a candle, and all events behind it, wait in a queue until
-the strategy has answered for that candle; for a strategy that decides on ticks, each tick waits for its own answer. Wall-
-clock facts (halts, time-outs) are said with the `seq` after which they took effect; without a wall clock (replay) the core
-makes none of its own and takes the recorded ones.
+The broker is never ahead of the strategy: the tick that closes a candle, and all events behind it, wait in a queue
+until the strategy has answered for that candle; for a strategy that decides on ticks, each tick waits for its own
+answer. Wall-clock facts (halts, time-outs) are said with the `seq` after
+which they took effect; without a wall clock (replay) the core makes none of its own and takes the recorded ones.
 """
 
 from collections import deque
@@ -21,6 +21,8 @@ from services.broker.errors import ImpossibleError
 from services.broker.liveness import Liveness
 from services.broker.orders import UsedIds
 from services.broker.passage import DeskView, Passage
+from services.broker.prices import TwoSided
+from services.broker.standing import Standing
 
 _TICKS: Final = (Quote, Trade)
 WORDS_A_QUESTION = 2
@@ -93,11 +95,6 @@ class BrokerCore:
         return self._question is not None
 
     @property
-    def halted(self) -> bool:
-        """Entries are halted."""
-        return self._engine.desk.halted
-
-    @property
     def closed(self) -> StopReason | None:
         """Why the session ended, None while it goes on. A closed core ignores everything."""
         return self._engine.desk.closed
@@ -115,13 +112,6 @@ class BrokerCore:
             self._received_seq = message.seq
             self._queue.append(message)  # behind the barrier
             return []
-        return self.hear(message, now_ms) + self.work_on(now_ms)
-
-    def hear(self, message: Message, now_ms: int) -> list[Message]:
-        """Take one message as `handle` does, and leave what waits in the queue to `work_on`, which must follow.
-
-        The state in between is one to restart from; not after an answer about a tick: that tick would be asked about again.
-        """
         if self.closed is not None:
             return []
         self._live.start(now_ms)
@@ -129,14 +119,20 @@ class BrokerCore:
             return [] if self._question is None else [self._question]
         return self._note(self._take(message, now_ms))
 
-    def work_on(self, now_ms: int) -> list[Message]:
-        """Work off what waits in the queue, as far as the barrier lets through."""
-        return self._note(self._work(now_ms)) if self._queue or self._end_seq is not None else []
-
     @property
     def view(self) -> DeskView:
         """What the account waits for, for whoever looks ahead in a replay."""
         return self._engine
+
+    @property
+    def standing(self) -> Standing:
+        """The account but for the quote."""
+        return self._engine.desk.standing
+
+    @property
+    def quote(self) -> TwoSided | None:
+        """The newest quote, None before the first one."""
+        return self._engine.desk.quote
 
     def work_unasked(self, candle: Candle) -> list[Message]:
         """Work off the next candle of a source of candles, and leave its question to the passage that must follow."""
@@ -241,9 +237,9 @@ class BrokerCore:
     def _take(self, message: Message, now_ms: int) -> list[Message]:
         match message:
             case Quote() | Trade() | Candle() | m.Funding():
-                self._receive(message)
+                return self._receive(message, now_ms)
             case m.Decision():
-                return self._hear(message)
+                return self._hear(message, now_ms)
             case m.StrategyFailed():
                 return self._fail(message)
             case m.Heartbeat(service="monitor") if self._wall_clock:
@@ -252,24 +248,25 @@ class BrokerCore:
             case m.FeedStatus():
                 self._end_seq = message.last_seq if message.state is m.FeedState.ENDED else self._end_seq
                 self._halts_from_seq = min(self._halts_from_seq, message.last_seq)
-                return self._apply_halt()
+                return self._work(now_ms) + self._apply_halt()
             case m.StreamInfo() if not self._engine.is_open:
                 self._engine.open(message)
             case m.EntriesHalted() | m.DecisionTimedOut() | m.DecisionTaken() | m.SessionClosed() if (
                 not self._wall_clock
             ):
-                return self._relive(message)
+                return self._relive(message, now_ms)
         return []
 
-    def _receive(self, event: m.MarketEvent) -> None:
+    def _receive(self, event: m.MarketEvent, now_ms: int) -> list[Message]:
         if event.seq <= self.received_seq:
-            return
+            return []
         if event.seq != self.received_seq + 1:
             raise ImpossibleError(f"event {self.received_seq + 1} must come next, was {event.seq}")
         if not self._engine.is_open:
             raise ImpossibleError("the stream's head must come before its first event")
         self._queue.append(event)
         self._received_seq = event.seq
+        return self._work(now_ms)
 
     def _work(self, now_ms: int) -> list[Message]:
         """Work off the queue as far as the barrier lets through."""
@@ -306,13 +303,15 @@ class BrokerCore:
     def _ask(self, question: Decide, now_ms: int) -> list[Message]:
         self._question = question
         self._live.ask(now_ms)
-        return [question, *self._give_up(question)] if question.key in self._foretold else [question]
+        if question.key in self._foretold:
+            return [question, *self._give_up(question)]
+        return [question]
 
-    def _hear(self, decision: m.Decision) -> list[Message]:
+    def _hear(self, decision: m.Decision, now_ms: int) -> list[Message]:
         """Take the answer to the open question, or a late one; any other was taken before and is nothing new."""
         if self._question is not None and decision.key == self._question.key:
             said = self._decide(decision, late=False)
-            return said + self._answered(self._question)
+            return said + self._answered(self._question) + self._work(now_ms)
         if decision.key in self._timed_out and self._wall_clock:
             return self._decide(decision, late=True)
         return []
@@ -361,7 +360,9 @@ class BrokerCore:
         detail = "the monitor is gone" if desk.halted else "the monitor is back"
         return [m.EntriesHalted(self.last_seq, desk.halted, detail)]
 
-    def _relive(self, fact: m.EntriesHalted | m.DecisionTimedOut | m.DecisionTaken | m.SessionClosed) -> list[Message]:
+    def _relive(
+        self, fact: m.EntriesHalted | m.DecisionTimedOut | m.DecisionTaken | m.SessionClosed, now_ms: int
+    ) -> list[Message]:
         """Apply a recorded wall-clock fact; the replay hands it in after the event it took effect after."""
         match fact:
             case m.EntriesHalted():
@@ -370,7 +371,7 @@ class BrokerCore:
             case m.DecisionTimedOut():
                 self._foretold.add(fact.key)
                 if self._question is not None and self._question.key == fact.key:
-                    return self._give_up(self._question)
+                    return self._give_up(self._question) + self._work(now_ms)
                 return []
             case m.DecisionTaken():
                 return self._decide(fact, late=True) if fact.late else []

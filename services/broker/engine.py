@@ -21,9 +21,7 @@ from services.broker.errors import CarryOverError, ImpossibleError
 from services.broker.memory import recall_desk, remember_desk
 from services.broker.orders import UsedIds
 from services.broker.passage import Passage
-from services.broker.prices import TwoSided
 from services.broker.snapshot import optional_decimal, pack, unpack_candle, unpack_position
-from services.broker.standing import Standing
 
 
 class Engine:
@@ -116,16 +114,6 @@ class Engine:
     def band(self) -> Band:
         """The band as it stands: a tick (or a candle over its whole range) within it changes nothing."""
         return (self._band or self._look_around()) if self.has_ticks else band_of(self.desk)
-
-    @property
-    def standing(self) -> Standing:
-        """The account but for the quote."""
-        return self.desk.standing
-
-    @property
-    def quote(self) -> TwoSided | None:
-        """The newest quote, None before the first one."""
-        return self.desk.quote
 
     @property
     def bars_left(self) -> int | None:

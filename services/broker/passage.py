@@ -4,7 +4,6 @@ from typing import NamedTuple, Protocol
 
 from services.broker.band import Band
 from services.broker.prices import TwoSided
-from services.broker.standing import Standing
 
 
 class Passage(NamedTuple):
@@ -30,15 +29,7 @@ class Passage(NamedTuple):
 
 
 class DeskView(Protocol):
-    """What tells where the account stands, and how far a passage may go."""
-
-    @property
-    def standing(self) -> Standing:
-        """The account but for the quote."""
-
-    @property
-    def quote(self) -> TwoSided | None:
-        """The newest quote, None before the first one."""
+    """What tells how far a passage may go."""
 
     @property
     def wake_ms(self) -> float:

@@ -99,8 +99,6 @@ class BrokerShell:
         match message:
             case m.StrategyHello():
                 self._recall(peer, message)
-            case m.Decision(signals=[_, *_], tick_seq=0) if peer == self._strategy:
-                self._acknowledge(message)
             case m.Decision() | m.StrategyFailed() if peer == self._strategy:
                 self._take(message)
 
@@ -112,13 +110,6 @@ class BrokerShell:
         if not more:
             self._strategy = peer
             self._take(hello)
-
-    def _acknowledge(self, decision: m.Decision) -> None:
-        """Say what becomes of the orders before the events that waited for them are worked off."""
-        now_ms = monotonic_ms()
-        self._said += self._core.hear(decision, now_ms)
-        self._speak(now_ms)
-        self._said += self._core.work_on(monotonic_ms())
 
     def _take(self, message: m.Message) -> None:
         self._said += self._core.handle(message, monotonic_ms())
@@ -160,7 +151,7 @@ class BrokerShell:
         it before a broker that dies now has asked again.
         """
         said, self._said = self._said, []
-        is_question_alone = len(said) == 1 and isinstance(said[0], m.Decide) and not self._core.halted
+        is_question_alone = len(said) == 1 and isinstance(said[0], m.Decide) and not self._core.standing.halted
         if is_question_alone:
             self._say(said[0])
         is_due = now_ms >= self._next_commit_ms and self._core.last_seq > self._committed_seq

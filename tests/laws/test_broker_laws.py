@@ -243,25 +243,6 @@ def test_bursts_and_slow_answers_change_nothing(market: Market, patience: int) -
 
 
 @MANY
-@given(MARKETS, st.data())
-def test_a_crash_between_an_answer_and_what_waited_for_it_changes_nothing(market: Market, data: st.DataObject) -> None:
-    core, said = market.core(), []
-    for event in market.events:
-        new = core.handle(event, 0)
-        while core.waiting:
-            asked = next(one for one in reversed(new) if isinstance(one, Decide))
-            said += new
-            said += core.hear(Decision(asked.open_ms, market.answers.get(asked.open_ms, ())), 0)
-            if data.draw(st.booleans()):
-                core = BrokerCore.restore(core._engine.desk.config, json.loads(json.dumps(core.snapshot())))
-                new = core.handle(event, 0) if event.seq > core.last_seq else []
-            else:
-                new = core.work_on(0)
-        said += new
-    assert said + core.close(StopReason.DURATION, 0) == market.run()
-
-
-@MANY
 @given(tick_markets())
 def test_the_short_way_of_a_quiet_tick_is_only_shorter(market: Market) -> None:
     core = market.core()

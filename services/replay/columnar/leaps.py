@@ -100,7 +100,7 @@ class Leaps:
         """Pass over the events behind `seq` up to `asked`, and give the broker its answer; return what was said."""
         assert self._foresight is not None, "somebody knows the answer"
         watch, broker = self._watch, self._broker
-        quiet = Quiet(watch, question, asked + 1, broker.view.standing, broker.view.quote, is_answered=True)
+        quiet = Quiet(watch, question, asked + 1, broker.standing, broker.quote, is_answered=True)
         passage = watch.passage(seq, watch.asked_after(asked) + 1)
         self._stage.pass_over(passage, asked - question, self._opens(question, asked))
         self._stage.answer(self._foresight.answer(watch.open_ms(asked)))
@@ -111,9 +111,7 @@ class Leaps:
         """Pass over the events behind `seq` and before `until`; return what was said meanwhile."""
         watch, broker = self._watch, self._broker
         end = watch.questions_until(until - 1)
-        said: list[Said] = (
-            [Quiet(watch, question, end, broker.view.standing, broker.view.quote)] if end > question else []
-        )
+        said: list[Said] = [Quiet(watch, question, end, broker.standing, broker.quote)] if end > question else []
         self._stage.pass_over(watch.passage(seq, until), end - question, self._opens(question, end))
         self._is_unasked = False
         return [*said, *self._stage.take_said()]
