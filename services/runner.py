@@ -14,6 +14,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -308,12 +309,14 @@ class Runner:
 Compose = Callable[[Runner, Session], Shell | Serve]
 
 
-def main(service: str, compose: Compose) -> None:
+def main(service: str, compose: Compose, *, has_threads: bool = False) -> None:
     """Run a service's process, supervised or bare, and exit with its code.
 
     Args:
         service: the service's name.
         compose: builds the service from a runner; the composition root of its room.
+        has_threads: whether the service may leave threads behind that are in the middle of a request. An orderly end of the
+            interpreter would take OpenSSL away under them, and the process die of it.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m services.{service}",
@@ -331,6 +334,11 @@ def main(service: str, compose: Compose) -> None:
     alert_of_crashes(session.log_dir, service)
     code = _run(service, session, start, compose)
     log.close_log()
+    if has_threads:
+        with suppress(OSError, ValueError):  # nobody reads any more
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,15 @@ def test_a_symbol_that_the_exchange_does_not_list_is_refused_with_the_nearest(de
     assert session.output().splitlines().count(sentence) == 1
     assert desk.summary()["stop_reason"] == "config"
     assert sentence in str(desk.json(".lap", "stop.json"))
+
+
+def test_a_feed_leaves_without_waiting_for_what_would_happen_at_an_orderly_end(desk: Desk) -> None:
+    """There a thread that still asks the exchange would find OpenSSL gone, and end the process with a signal."""
+    _, port = exchange(desk)
+    code = "import atexit, os, runpy; atexit.register(os._exit, 99); runpy.run_module('services.feed', run_name='__main__')"
+    feed = desk.start(sys.executable, "-c", code, **urls(port), LAP_SYMBOL="BTC-USTD")
+    assert feed.wait(60) == 2
+    assert "symbol must be one that the exchange lists" in feed.output()
 
 
 def test_a_check_online_asks_each_point(desk: Desk) -> None:
