@@ -14,7 +14,6 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -335,10 +334,7 @@ def main(service: str, compose: Compose, *, has_threads: bool = False) -> None:
     code = _run(service, session, start, compose)
     log.close_log()
     if has_threads:
-        with suppress(OSError, ValueError):  # nobody reads any more
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+        os._exit(code)  # what was said went to stderr, which keeps no whole line back
     sys.exit(code)
 
 
