@@ -206,7 +206,7 @@ class Journal:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        try:
+        with self._clear_errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -216,18 +216,13 @@ class Journal:
                 with suppress(sqlite3.Error):  # a full disk has rolled back by itself
                     self._db.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
-            raise self._clear(error) from error
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise self._clear(error) from error
-
-    def _clear(self, error: sqlite3.Error) -> JournalError:
-        return JournalError(f"journal {self._path}: {error}")
+            raise JournalError(f"journal {self._path}: {error}") from error
 
 
 class JournalIds:

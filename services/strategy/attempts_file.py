@@ -3,6 +3,7 @@
 Two small writes a call into a file of the state directory, never flushed: the death of a process loses nothing of them.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Final
@@ -50,12 +51,10 @@ class AttemptsFile:
         os.close(self._fd)
 
     def _write(self, row: int, key: QuestionKey, count: int) -> None:
-        record = b"%d %d %d" % (*key, count)
-        try:
+        record = f"{key[0]} {key[1]} {count}".ljust(_RECORD - 1).encode() + b"\n"
+        with contextlib.suppress(OSError):
             os.lseek(self._fd, row * _RECORD, os.SEEK_SET)
-            os.write(self._fd, record.ljust(_RECORD - 1) + b"\n")
-        except OSError:
-            return  # forgotten, as said above
+            os.write(self._fd, record)
 
 
 def _read(fd: int) -> list[tuple[QuestionKey, int]]:
