@@ -71,7 +71,6 @@ class BrokerCore:
         self._received_seq = 0
         self._question: Decide | None = None
         self._timed_out: set[QuestionKey] = set()
-        self._foretold: set[QuestionKey] = set()
         self._wants_halt = False
         self._halts_from_seq: float = 0
         self._end_seq: int | None = None
@@ -303,8 +302,6 @@ class BrokerCore:
     def _ask(self, question: Decide, now_ms: int) -> list[Message]:
         self._question = question
         self._live.ask(now_ms)
-        if question.key in self._foretold:
-            return [question, *self._give_up(question)]
         return [question]
 
     def _hear(self, decision: m.Decision, now_ms: int) -> list[Message]:
@@ -369,7 +366,6 @@ class BrokerCore:
                 self._engine.desk.halted = fact.halted
                 return [fact]
             case m.DecisionTimedOut():
-                self._foretold.add(fact.key)
                 if self._question is not None and self._question.key == fact.key:
                     return self._give_up(self._question) + self._work(now_ms)
                 return []

@@ -9,6 +9,7 @@ from bus.messages import (
     Candle,
     Decide,
     Decision,
+    DecisionTaken,
     DecisionTimedOut,
     MarketEvent,
     Message,
@@ -61,7 +62,9 @@ class Stage:
         self._strategy = strategy
         self._answers = answers or {}
         self._facts = deque(facts)
-        self._foretold = {fact.key for fact in self._facts if isinstance(fact, StrategyFailed)}
+        self._foretold = {fact.key for fact in self._facts if isinstance(fact, StrategyFailed | DecisionTimedOut)}
+        """Of failures on these questions the facts tell: when the broker heard of them, or that it never did."""
+        self._unasked = set(self._foretold)
         self._said: list[Message] = []
         self.other_answers: list[int] = []
         """Event times of candles (their open) and ticks on which the strategy did otherwise than in the recorded session."""
@@ -72,12 +75,9 @@ class Stage:
         strategy.handle(info, 0)
         self._hear(broker.handle(info, 0))
         for failed in strategy.failures:
-            if failed.seq == 0:  # of the others the facts tell when the broker heard of them
+            self._unasked.discard(failed.key)
+            if failed.key not in self._foretold:
                 self._hear(broker.handle(failed, 0))
-        for fact in list(self._facts):
-            if isinstance(fact, DecisionTimedOut):
-                self._hear(broker.handle(fact, 0))
-                self._facts.remove(fact)
         self._apply_facts()
 
     @property
@@ -135,10 +135,32 @@ class Stage:
         return said
 
     def _apply_facts(self) -> None:
+        """Hand in what happened after the last event, while no question was open."""
         while self._facts and seq_of(self._facts[0]) <= self._broker.last_seq:
-            fact = self._facts.popleft()
+            fact = self._facts[0]
+            if self._is_early(fact) and seq_of(fact) == self._broker.last_seq:
+                return  # its question comes with the next tick
+            self._facts.popleft()
             if not (isinstance(fact, SessionClosed) and self.closed):
                 self._hear(self._broker.handle(fact, 0))
+
+    def _apply_facts_of_a_wait(self, key: QuestionKey) -> list[Message]:
+        """Hand in what happened while this question was open, up to its time-out; return what the broker says.
+
+        A strategy answers in the order in which it is asked: what it had to say late it said before this answer.
+        """
+        said: list[Message] = []
+        while self._facts and seq_of(self._facts[0]) <= self._broker.last_seq:
+            fact = self._facts[0]
+            if not isinstance(fact, DecisionTaken | DecisionTimedOut | StrategyFailed) or self._is_early(fact):
+                break
+            said += self._broker.handle(self._facts.popleft(), 0)
+            if isinstance(fact, DecisionTimedOut) and fact.key == key:
+                break
+        return said
+
+    def _is_early(self, fact: Message) -> bool:
+        return isinstance(fact, DecisionTimedOut | StrategyFailed) and fact.key in self._unasked
 
     def _hear(self, said: list[Message]) -> None:
         self._said += said
@@ -147,17 +169,19 @@ class Stage:
     def _ask(self, message: Message) -> list[Message]:
         assert isinstance(message, Decide)
         self._asked_ms = message.open_ms if message.tick is None else message.tick.ts_ms
+        self._unasked.discard(message.key)
         return self._strategy.handle(message, 0)
 
     def _answer(self, message: Message) -> list[Message]:
-        match message:
-            case Decision():
-                self._compare(message)
-            case StrategyFailed() if message.seq > self._broker.last_seq:
-                return []  # the broker heard of it later, and shall now: it is among the facts
-            case StrategyFailed() if self._answers and message.key not in self._foretold:
+        assert isinstance(message, Decision | StrategyFailed)
+        said = self._apply_facts_of_a_wait(message.key)
+        if isinstance(message, Decision):
+            self._compare(message)
+            said += self._broker.handle(message, 0)
+        elif message.key not in self._foretold:
+            said += self._broker.handle(message, 0)
+            if self._answers:
                 self.other_answers.append(message.open_ms or self._asked_ms)
-        said = self._broker.handle(message, 0)
         self._said += said
         return [question for question in said if isinstance(question, Decide)]
 

@@ -260,12 +260,8 @@ def test_an_event_before_the_head_of_the_stream_is_impossible() -> None:
 
 
 def test_a_replay_takes_the_recorded_time_out_and_the_late_answer_at_their_seq() -> None:
-    core = BrokerCore(config(), wall_clock=False)
-    core.handle(stream(), 0)
-    core.handle(quote(1, 0, 100), 0)
-    core.handle(candle(2, 0), 0)
-    assert core.handle(DecisionTimedOut(2, T0), 0) == []  # it was said after event 2, before the question
-    assert kinds(core.handle(quote(3, MINUTE, 100), 0)) == ["Decide", "DecisionTimedOut"]
+    core, _ = core_in_the_wait(wall_clock=False)
+    assert core.handle(DecisionTimedOut(2, T0), 0) == [DecisionTimedOut(2, T0)]
     assert core.last_seq == 3
     assert core.handle(Decision(T0, (signal(LONG),)), 0) == []  # the strategy's answer of this run is late, too
     said = core.handle(DecisionTaken(3, T0, (signal(LONG),), late=True), 0)
@@ -273,10 +269,10 @@ def test_a_replay_takes_the_recorded_time_out_and_the_late_answer_at_their_seq()
     assert kinds(core.handle(quote(4, IN, 100), 0)) == ["Fill"]
 
 
-def test_a_replay_takes_the_time_out_in_the_wait_as_well() -> None:
+def test_a_replay_takes_no_time_out_of_a_question_that_is_not_open() -> None:
     core, _ = core_in_the_wait(wall_clock=False)
-    assert core.handle(DecisionTimedOut(2, T0), 0) == [DecisionTimedOut(2, T0)]
-    assert core.last_seq == 3
+    assert core.handle(DecisionTimedOut(2, T0 + MINUTE), 0) == []
+    assert core.waiting
 
 
 def test_a_replay_has_no_timers_and_takes_recorded_halts_and_the_end() -> None:
