@@ -45,10 +45,10 @@ help:
 	touch $@
 
 demo: .venv/.ready
-	$(DEMO) honcho start -f Procfile.demo
+	$(DEMO) $(BIN)/honcho start -f Procfile.demo
 
 run: .venv/.ready
-	honcho start
+	$(BIN)/honcho start
 
 # A file's tests share their sessions, so they run in one worker; the long files come first.
 test: gates

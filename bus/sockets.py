@@ -1,7 +1,7 @@
 """The pyzmq adapters: TCP on loopback, CURVE always on, one frame a message, every wait bounded.
 
 Rules of this file: sockets never cross threads; every socket has an explicit linger and limits; what binds enforces
-its ZAP domain, so that a peer without the key gets nothing in and nothing out even while no authenticator runs
+its ZAP domain, so that a peer without the key gets nothing in and nothing out even while no doorkeeper answers
 (libzmq's CURVE fails open without one); malformed frames are counted in `malformed` and dropped.
 """
 
@@ -12,11 +12,10 @@ from time import monotonic_ns
 from typing import Final, Protocol
 
 import zmq
-from zmq.auth.thread import ThreadAuthenticator
-from zmq.utils.monitor import recv_monitor_message
 
 from bus import codec
 from bus.codec import Envelope
+from bus.doorkeeper_zap import Doorkeeper
 from bus.errors import BusError, MalformedFrameError
 from bus.messages import Message
 from bus.topics import PREFIXES
@@ -207,17 +206,9 @@ class Client(_Speaker):
 class Connections(_Listener):
     """Tells when a client has reached its server (again): the moment to say hello."""
 
-    def receive(self) -> list[int]:
-        """Return an item per connection made since the last look."""
-        made = []
-        self.is_unsure = True
-        for _ in range(BATCH):
-            try:
-                made.append(recv_monitor_message(self.socket, zmq.DONTWAIT)["event"])
-            except zmq.Again:
-                self.is_unsure = False
-                break
-        return made
+    def receive(self) -> Iterator[list[bytes]]:
+        """Yield an item per connection made since the last look: the socket tells of nothing else."""
+        return self._arrived()
 
 
 class Pollable(Protocol):
@@ -265,16 +256,6 @@ class Poller:
         self._selector.close()
 
 
-class _OneKey:
-    """The allow-list of one: a peer must own the session's key pair."""
-
-    def __init__(self, public: bytes) -> None:
-        self._public = public
-
-    def callback(self, domain: str, key: bytes) -> bool:
-        return domain == DOMAIN and key == self._public
-
-
 class Bus:
     """A process's context and the sockets it opens in it.
 
@@ -282,17 +263,18 @@ class Bus:
         keys: the session's key pair.
         source: the service's name, written into every header.
         epoch: the service's incarnation, written into every header.
-        authenticate: false leaves the authenticator out; nobody gets in then.
+        authenticate: false leaves the doorkeeper out; nobody gets in then.
     """
 
     def __init__(self, keys: Keys, source: str, epoch: int, *, authenticate: bool = True) -> None:
-        self._context = zmq.Context()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._keys = keys
         self._source = source
         self._epoch = epoch
         self._sockets: list[zmq.Socket[bytes]] = []
         self._pollers: list[Poller] = []
-        self._authenticator = self._start_authenticator() if authenticate else None
+        if authenticate:
+            Doorkeeper(self._context, DOMAIN, keys.public)
 
     def publisher(self, port: int) -> Publisher:
         """Bind a service's publisher.
@@ -350,15 +332,7 @@ class Bus:
             poller.close()
         for socket in self._sockets:
             socket.close()
-        if self._authenticator is not None:
-            self._authenticator.stop()
         self._context.term()
-
-    def _start_authenticator(self) -> ThreadAuthenticator:
-        authenticator = ThreadAuthenticator(self._context)
-        authenticator.start()
-        authenticator.configure_curve_callback(DOMAIN, _OneKey(self._keys.public))
-        return authenticator
 
     def _socket(self, kind: int) -> "zmq.Socket[bytes]":
         socket = self._context.socket(kind)

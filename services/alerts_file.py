@@ -24,7 +24,7 @@ def alert(log_dir: Path, level: str, message: str) -> None:
     line = f"[{iso(wall_ms())}] {level} {' '.join(message.split())}\n".encode()
     try:
         log_dir.mkdir(parents=True, exist_ok=True)
-        fd = os.open(log_dir / "alert.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        fd = os.open(log_dir / "alert.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         try:
             os.write(fd, line)
         finally:

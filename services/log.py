@@ -1,46 +1,117 @@
-"""Each process's own log: `logs/<service>.jsonl` through loguru, rotated by size, and the stacks of a hung loop."""
+"""A process's own log (`logs/<service>.jsonl`), the file that such logs are, and the stacks of a hung loop.
+
+By the standard library's `logging`, which pyzmq and others bring along in any case.
+"""
 
 import faulthandler
+import logging
 import sys
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Final, TextIO
 
 import orjson
-from loguru import logger
 
+from bus.messages import Level
 from services.clock import iso
 from services.signals import STACKS_SIGNAL
 
-if TYPE_CHECKING:
-    from loguru import Message as LogMessage
+ROTATE_BYTES: Final = 20 * 1024 * 1024
+KEEP_FILES: Final = 3
 
-ROTATE_BYTES = 20 * 1024 * 1024
-KEEP_FILES = 3
+_LOGGER: Final = logging.getLogger("services")
+_LOGGER.propagate = False
 
 
-def open_log(log_dir: Path, service: str, *, to_terminal: bool) -> None:
+class LinesFile(RotatingFileHandler):
+    """A file of lines that never grows without bound. A disk that takes nothing loses them, and is told of once on stderr.
+
+    Args:
+        path: the file; its directory is made.
+        most_bytes: of one file; the ones before stay as `.1`, `.2` ...
+        keep: so many of those at most.
+        fresh: begin a new file for a new session.
+    """
+
+    def __init__(self, path: Path, most_bytes: int, keep: int, *, fresh: bool) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(path, maxBytes=most_bytes, backupCount=keep, encoding="utf-8")
+        self._most_bytes = most_bytes
+        self._told = False
+        if fresh and path.is_file() and path.stat().st_size:
+            self.doRollover()
+
+    def write_line(self, text: str) -> None:
+        """Append a line."""
+        self.handle(logging.LogRecord("", logging.INFO, "", 0, text, None, None))
+
+    def doRollover(self) -> None:  # noqa: N802 - the library's name
+        """Begin a new file. On Windows one that somebody reads can not be moved: it goes on then, and a bit later it is tried again."""
+        try:
+            super().doRollover()
+            self.maxBytes = self._most_bytes
+        except PermissionError:
+            self.maxBytes += max(1, self._most_bytes // 10)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Tell of the error that is being handled."""
+        self._tell(sys.exc_info()[1])
+
+    def close(self) -> None:
+        """Close the file; what it can not take any more is lost."""
+        try:
+            super().close()
+        except OSError as error:
+            self._tell(error)
+
+    def _tell(self, error: BaseException | None) -> None:
+        if not self._told:
+            self._told = True
+            sys.stderr.write(f"{self.baseFilename} can not be written: {getattr(error, 'strerror', error)}\n")
+
+
+class _JsonLine(logging.Formatter):
+    """An event as a line of JSON."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line: `ts, level, pid, message, service`, and the event's name if it has one."""
+        line = {
+            "ts": iso(int(record.created * 1000)),
+            "level": record.levelname,
+            "pid": record.process,
+            "message": record.getMessage(),
+            "service": self._service,
+        }
+        event = getattr(record, "event", "")
+        return orjson.dumps({**line, "event": event} if event else line).decode()
+
+
+def open_log(log_dir: Path, service: str, *, fresh: bool, to_terminal: bool) -> None:
     """Send this process's log to its file (bounded: `KEEP_FILES` of `ROTATE_BYTES`), and to the terminal when bare."""
-    logger.remove()
-    log_dir.mkdir(parents=True, exist_ok=True)
-    logger.configure(extra={"service": service}, patcher=_as_json_line)
-    logger.add(
-        log_dir / f"{service}.jsonl",
-        format="{extra[line]}",
-        rotation=ROTATE_BYTES,
-        retention=KEEP_FILES,
-        level="INFO",
-        catch=True,
-    )
+    file = LinesFile(log_dir / f"{service}.jsonl", ROTATE_BYTES, KEEP_FILES, fresh=fresh)
+    file.setFormatter(_JsonLine(service))
+    _LOGGER.addHandler(file)
+    _LOGGER.setLevel(logging.INFO)
     if to_terminal:
-        logger.add(_to_stderr, format="{time:HH:mm:ss.SSS} {level: <8} {message}", level="INFO", colorize=None)
+        terminal = logging.StreamHandler(sys.stderr)
+        terminal.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(levelname)-8s %(message)s", "%H:%M:%S"))
+        _LOGGER.addHandler(terminal)
+
+
+def write(level: Level, event: str, text: str) -> None:
+    """Log an event; without an `event` it is words for a person alone."""
+    _LOGGER.log(getattr(logging, level.value), text, extra={"event": event})
 
 
 def close_log() -> None:
-    """Write out what is left. A full disk loses it, in one line."""
-    try:
-        logger.remove()
-    except OSError as error:
-        sys.stderr.write(f"the end of the log can not be written: {error.strerror}\n")
+    """Write out what is left."""
+    for handler in list(_LOGGER.handlers):
+        _LOGGER.removeHandler(handler)
+        handler.close()
 
 
 def open_stacks(log_dir: Path, service: str) -> TextIO | None:
@@ -54,19 +125,3 @@ def open_stacks(log_dir: Path, service: str) -> TextIO | None:
     stacks = (log_dir / f"{service}.stacks.txt").open("a", encoding="utf-8")
     faulthandler.register(STACKS_SIGNAL, stacks)
     return stacks
-
-
-def _to_stderr(text: "LogMessage") -> None:
-    sys.stderr.write(text)
-
-
-def _as_json_line(record: Any) -> None:
-    extra = {name: value for name, value in record["extra"].items() if name != "line"}
-    line = {
-        "ts": iso(int(record["time"].timestamp() * 1000)),
-        "level": record["level"].name,
-        "pid": record["process"].id,
-        "message": record["message"],
-        **extra,
-    }
-    record["extra"]["line"] = orjson.dumps(line, default=str).decode()

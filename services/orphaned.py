@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from bus.messages import StopReason
+from services import signals
 from services.session.state import Session, Stop, stop_session
 
 
@@ -27,4 +28,5 @@ def leave_the_report_to_a_child(session: Session, stop: Stop) -> None:
         [sys.executable, "-P", "-m", "services.closing", str(session.state_dir), stop.to_json()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
+        creationflags=signals.OWN_CONSOLE,
     )

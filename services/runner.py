@@ -18,8 +18,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from loguru import logger
-
 from bus.errors import BusError
 from bus.messages import Heartbeat, Level, Message, Notice, Shutdown, StopReason
 from bus.sockets import Bus, Pollable, Publisher
@@ -170,7 +168,7 @@ class Runner:
 
     def notice(self, level: Level, event: str, text: str, *, incident: bool = False) -> None:
         """Tell people: the log, the monitor's system log, and the alert file when it is critical."""
-        logger.bind(event=event).log(level.value, text)
+        log.write(level, event, text)
         if level is Level.CRITICAL:
             alert(self.session.log_dir, level.value, f"{self.service}: {text}")
         notice = Notice(self.service, level, event, text, incident)
@@ -300,7 +298,7 @@ class Runner:
 
     def _tell_of_start(self) -> None:
         if self._start.incarnation > 1:
-            logger.bind(event="service_restarted").error(f"{self.service} was started again ({self._start.because})")
+            log.write(Level.ERROR, "service_restarted", f"{self.service} was started again ({self._start.because})")
         else:
             self.notice(Level.INFO, "service_started", f"{self.service} started, pid {os.getpid()}")
 
@@ -329,7 +327,7 @@ def main(service: str, compose: Compose, *, has_threads: bool = False) -> None:
     start = Start(arguments.supervised, arguments.incarnation, arguments.because)
     signals.ignore() if start.supervised else signals.catch()
     session = _find_session(service, start, arguments.state_dir)
-    log.open_log(session.log_dir, service, to_terminal=not start.supervised)
+    log.open_log(session.log_dir, service, fresh=start.incarnation == 1, to_terminal=not start.supervised)
     alert_of_crashes(session.log_dir, service)
     code = _run(service, session, start, compose)
     log.close_log()
@@ -375,6 +373,6 @@ def _run(service: str, session: Session, start: Start, compose: Compose) -> int:
         alert(session.log_dir, "CRITICAL", f"{service} can not start: {error}")
         return 2
     except Exception as error:  # noqa: BLE001 - the one place: our own impossibility, told and ended
-        logger.critical(traceback.format_exc())
+        log.write(Level.CRITICAL, "", traceback.format_exc())
         alert(session.log_dir, "CRITICAL", f"{service} failed: {type(error).__name__}: {error}")
         return 1

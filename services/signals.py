@@ -2,27 +2,31 @@
 
 import contextlib
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Final
 
 STACKS_SIGNAL: Final[int | None] = getattr(signal, "SIGUSR1", None)
 """Has a service write down where it is; None where there is no such signal (Windows)."""
+OWN_CONSOLE: Final = 0x0800_0000 if sys.platform == "win32" else 0
+"""Flag for a new process (`CREATE_NO_WINDOW`): neither a Ctrl-C nor the closing of our window reaches it on Windows."""
 received: list[int] = []
 """Numbers of the signals that came, in order."""
 
 
 def catch() -> None:
-    """Note SIGINT, SIGTERM and, unless it is ignored (nohup), SIGHUP, instead of dying of them."""
+    """Note SIGINT, SIGTERM and, unless they are ignored (nohup), SIGHUP or SIGBREAK, instead of dying of them."""
     signal.signal(signal.SIGINT, _note)
     signal.signal(signal.SIGTERM, _note)
-    hangup = getattr(signal, "SIGHUP", None)
-    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
-        signal.signal(hangup, _note)
+    for name in ("SIGHUP", "SIGBREAK"):  # a closed terminal; Ctrl-Break or a closed window on Windows
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _note)
 
 
 def ignore() -> None:
     """Leave the end to the supervisor: terminals and honcho signal the whole group, services too."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         number = getattr(signal, name, None)
         if number is not None:
             signal.signal(number, signal.SIG_IGN)

@@ -53,7 +53,10 @@ def write_first(path: Path, data: bytes) -> bool:
     """Create a private file as a whole unless it exists; of several writers exactly one succeeds and learns so."""
     temp = _temp(path, data, private=True)
     try:
-        os.link(temp, path)
+        if os.name == "nt":
+            temp.rename(path)  # refuses a name that is taken, also on a disk that has no links
+        else:
+            os.link(temp, path)
     except FileExistsError:
         return False
     finally:

@@ -19,6 +19,7 @@ from services.broker.orders import decided_at_ms
 from services.broker.rows_sqlite import answer_of, fact_of, question_of, rows_of, trade_of
 from services.broker.schema_sqlite import READABLE, TABLES, VERSION
 from services.broker.snapshot import json_text
+from services.sqlite_link import sqlite_link
 
 BUSY_TIMEOUT_MS = 2_000
 CHECKPOINT_COMMITS = 200
@@ -42,8 +43,8 @@ class Journal:
         self._recorded: int | None = None
         self._commits = 0
         with self._clear_errors():
-            where = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-            self._db = sqlite3.connect(where, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, uri=True)
+            link = sqlite_link(path, "ro" if read_only else "rwc")
+            self._db = sqlite3.connect(link, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, uri=True)
             try:
                 self._check_version() if read_only else self._prepare()
             except BaseException:

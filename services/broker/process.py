@@ -90,7 +90,7 @@ class BrokerShell:
             self._runner.ready = True
         return body is not None
 
-    def _reached_feed(self, _: int) -> None:
+    def _reached_feed(self, _: object) -> None:
         """A feed that has just started may know more than it could say: ask at once."""
         self._asked_at_ms = None
 

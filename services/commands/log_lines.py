@@ -8,7 +8,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-LEVELS = ("TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL")
+from bus.words import Level
+
+LEVELS = tuple(level.value for level in Level)
 _SAME_MS = 5_000
 """The monitor writes a notice down within this after it was said."""
 

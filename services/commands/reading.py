@@ -18,7 +18,7 @@ REFUSED = 2
 FOLLOW_EVERY_MS = 200
 LAST_BYTES = 50_000_000
 """Of each log at most so much is read."""
-_STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red", "SUCCESS": "green"}
+_STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
 
 
 def logs_command(log_dir: Path, session: Session | None, service: str, level: str, *, follow: bool) -> int:

@@ -1,17 +1,14 @@
-"""`logs/system.jsonl`: the session's events, one JSON object a line, written by the monitor alone.
+"""`logs/system.jsonl`: the session's events, one JSON object a line, written by the monitor alone."""
 
-Rotated between sessions and by size within one (stdlib's rotating handler), so it never grows without bound.
-"""
-
-import logging
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-MAX_BYTES = 10 * 1024 * 1024
-KEEP_FILES = 5
+from services.log import LinesFile
+
+MAX_BYTES: Final = 10 * 1024 * 1024
+KEEP_FILES: Final = 5
 
 
 class SystemLog:
@@ -23,16 +20,12 @@ class SystemLog:
     """
 
     def __init__(self, path: Path, *, fresh: bool) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._handler = RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=KEEP_FILES, encoding="utf-8")
-        if fresh and path.exists() and path.stat().st_size:
-            self._handler.doRollover()
+        self._file = LinesFile(path, MAX_BYTES, KEEP_FILES, fresh=fresh)
 
     def write(self, event: dict[str, Any]) -> None:
-        """Append an event. A full disk loses it, and says so on stderr; it never stops the monitor."""
-        line = orjson.dumps(event, default=str).decode()
-        self._handler.handle(logging.LogRecord("system", logging.INFO, "", 0, line, None, None))
+        """Append an event; a full disk never stops the monitor."""
+        self._file.write_line(orjson.dumps(event, default=str).decode())
 
     def close(self) -> None:
         """Close the file."""
-        self._handler.close()
+        self._file.close()

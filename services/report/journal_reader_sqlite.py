@@ -11,13 +11,13 @@ from contextlib import closing
 from decimal import DecimalException
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from bus.messages import StopReason
 from services.report import journal_rows_sqlite as rows
 from services.report.money import Money
 from services.report.run import JournalFacts
 from services.report.summary import iso
+from services.sqlite_link import sqlite_link
 
 BUSY_TIMEOUT_SEC = 5.0
 
@@ -33,9 +33,7 @@ def read_journal(path: Path) -> JournalFacts:
     if not path.stat().st_size:
         return JournalFacts(problems=[f"{path.name} is empty: nothing is known of trades."])
     try:
-        # mode=ro reads what a killed writer left in the write-ahead log, and changes nothing
-        link = f"file:{quote(str(path.resolve()))}?mode=ro"
-        with closing(sqlite3.connect(link, uri=True, timeout=BUSY_TIMEOUT_SEC)) as connection:
+        with closing(sqlite3.connect(sqlite_link(path, "ro"), uri=True, timeout=BUSY_TIMEOUT_SEC)) as connection:
             connection.row_factory = sqlite3.Row
             return _Reader(connection, path.name).facts()
     except sqlite3.Error as error:

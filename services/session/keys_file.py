@@ -17,14 +17,16 @@ def load_or_make_keys(state_dir: Path) -> Keys:
     """Return the key pair of a state directory; the first to come makes it.
 
     Raises:
-        KeysError: the file is readable by others, or holds no keys.
-        OSError: the directory is not writable.
+        KeysError: the file is readable by others, holds no keys, or can not be made.
     """
     path = state_dir / "bus.key"
     if not path.exists():
         keys = new_keys()  # of several that come at once, the first to link its file is right
         pair = {"public": keys.public.decode(), "secret": keys.secret.decode()}
-        write_first(path, json.dumps(pair).encode())
+        try:
+            write_first(path, json.dumps(pair).encode())
+        except OSError as error:
+            raise KeysError(f"the key file {path} can not be made: {error.strerror}") from None
     return load_keys(state_dir)
 
 

@@ -104,9 +104,19 @@ def _look(pid: int) -> Process | None:
             state, *more = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
             return None if state in {b"Z", b"X"} else Process(pid, int(more[18]) / _ticks_a_second(), _boot())
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else Process(pid, process.create_time())
+        return None if process.status() == psutil.STATUS_ZOMBIE else Process(pid, _created(process))
     except (FileNotFoundError, ProcessLookupError, psutil.Error):
         return None
+
+
+def _created(process: psutil.Process) -> float:
+    """Return when it was created, the same however the wall clock is set meanwhile.
+
+    On macOS psutil's `create_time` moves with it, by another amount in each process that asks. What psutil itself tells
+    processes apart by does not.
+    """
+    ident = vars(process).get("_ident") if sys.platform == "darwin" else None
+    return float(ident[1]) if ident else process.create_time()
 
 
 @cache

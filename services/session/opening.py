@@ -263,7 +263,9 @@ def _close(state_dir: Path) -> bool:
     try:
         timeout_s = CHILD_TIMEOUT_MS / 1000
         with signals.held_back():
-            ended = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False)
+            ended = subprocess.run(
+                command, stdin=subprocess.DEVNULL, timeout=timeout_s, check=False, creationflags=signals.OWN_CONSOLE
+            )
     except subprocess.TimeoutExpired:
         return False
     return ended.returncode == 0
@@ -365,7 +367,8 @@ def _point_latest(run_dir: Path) -> None:
 
         with contextlib.suppress(OSError):
             latest.rmdir()
-        _winapi.CreateJunction(str(run_dir), str(latest))
+        with contextlib.suppress(OSError):  # a network drive, a memory stick: a session does without the short name
+            _winapi.CreateJunction(str(run_dir), str(latest))
         return
     temp = run_dir.parent / f".latest.{os.getpid()}"
     temp.unlink(missing_ok=True)

@@ -8,10 +8,10 @@ import sys
 from collections import deque
 from pathlib import Path
 
-from loguru import logger
 from msgspec.structs import replace
 
 from bus import messages as m
+from services import log
 from services.clock import iso, monotonic_ms
 from services.runner import ConfigError, Runner
 from services.session.state import Session
@@ -74,7 +74,7 @@ class StrategyShell:
             self._todo.append(replace(message, history=()))
             self._todo += [replace(message, history=(candle,)) for candle in message.history]
 
-    def _reached_broker(self, _: int) -> None:
+    def _reached_broker(self, _: object) -> None:
         """A broker that has just started knows nobody: make it ask."""
         if self._informed:
             self._say_hello()
@@ -120,7 +120,7 @@ class StrategyShell:
         """Write what the strategy's code raised into this process's log; the broker makes the incident of it."""
         for failed in self._core.failures[self._logged :]:
             where = f"the tick {failed.tick_seq}" if failed.tick_seq else f"the candle of {iso(failed.open_ms)}"
-            logger.bind(event="strategy_failed").error(f"failed on {where}: {failed.detail}\n{failed.trace}")
+            log.write(m.Level.ERROR, "strategy_failed", f"failed on {where}: {failed.detail}\n{failed.trace}")
         self._logged = len(self._core.failures)
 
     def _tell_of_warmup(self) -> None:

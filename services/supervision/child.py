@@ -44,7 +44,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 cwd=session.root,
-                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                creationflags=signals.OWN_CONSOLE,
             )
         self.process: Process = identify(self._popen.pid)
         threading.Thread(target=self._listen, args=(words,), daemon=True, name=f"words of {service}").start()

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 
+from services import signals
 from services.clock import monotonic_ms
 from services.session.state import Session
 
@@ -80,6 +81,7 @@ class Messenger:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 cwd=self._root,
+                creationflags=signals.OWN_CONSOLE,
             )
             assert self._child.stdin is not None
             self._child.stdin.write(json.dumps({"urls": self._urls, "title": self._title, "body": text}).encode())

@@ -208,6 +208,7 @@ class Supervisor:
                     stdin=subprocess.DEVNULL,
                     timeout=max(1, deadline - monotonic_ms()) / 1000,
                     check=False,
+                    creationflags=signals.OWN_CONSOLE,
                 )
         except subprocess.TimeoutExpired:
             alert(self._session.log_dir, "CRITICAL", "the report took too long; make it with 'lap report'")

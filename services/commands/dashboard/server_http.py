@@ -8,6 +8,7 @@ name that is not the loopback's is refused too, so that no name can be bent to l
 import json
 import secrets
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from typing import Any
@@ -137,7 +138,8 @@ def serve(session: Session, is_running: Callable[[Session], bool], port: int, op
     token = secrets.token_urlsafe(24)
     dashboard = Dashboard(session, is_running, token)
     with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform != "win32":  # there it would let two programs have one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
         listener.listen()
         config = uvicorn.Config(
