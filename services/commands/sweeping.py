@@ -121,7 +121,7 @@ def _prepare(wanted: Wanted) -> Prepared:
         code=bundle.code_digest,
         settings=base.values,
         space=space,
-        trials=wanted.trials,
+        trials=None if sampler == GRID else wanted.trials,
         sampler=sampler,
         figure=goal.figure,
         folds=_folds(wanted.walk_forward, bundle, base, space) if wanted.walk_forward else (),
@@ -146,7 +146,8 @@ def _sampler_kind(wanted: Wanted, space: Space) -> str:
         return GRID
     if wanted.trials > MOST_RUNS:
         raise SweepError(f"--trials must be at most {MOST_RUNS:,}, was {wanted.trials:,}")
-    return wanted.sampler or TPE
+    count = size(space)
+    return GRID if count is not None and wanted.trials >= count else wanted.sampler or TPE
 
 
 def _base(script: Script) -> Resolved:

@@ -123,7 +123,8 @@ def _price(look: Look, width: int) -> Text:
     seen = look.seen
     if not seen["price"]:
         return Text("no price yet, ").append(f"feed {seen['feed'] or 'starting'}", "yellow")
-    warm = f", warming up: {seen['warmup_missing']} candles to go" if seen.get("warmup_missing") else ""
+    missing = seen.get("warmup_missing")
+    warm = f", warming up: {missing} candle{'s' if missing > 1 else ''} to go" if missing else ""
     age = f", data {seen['data_age']:.0f} s old" if (seen.get("data_age") or 0) >= 2 else ""
     words = f"feed {seen['feed']}{age}{warm}"
     text = Text("price ").append(f"{seen['price']:,} ", "bold")

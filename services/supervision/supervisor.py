@@ -64,7 +64,7 @@ class Supervisor:
         self._printer = Printer()
         self._output = OutputWatch(launcher)
         # One of them sends alerts on: the one that keeps the monitor.
-        self._messenger = Messenger(session) if "monitor" in services else None
+        self._messenger = Messenger(session, self._printer.line) if "monitor" in services else None
         self._stop: Stop | None = None
         self._last_turn_ms = self._last_look_at_peers_ms = monotonic_ms()
         self._kill_file = KillFile(session)

@@ -86,6 +86,11 @@ def combinations(space: Space) -> Iterator[dict[str, Value]]:
     count = size(space) or 0
     if count > MOST_RUNS:
         raise SweepError(f"the grid has {count:,} combinations, more than {MOST_RUNS:,}: use --trials N or wider steps")
+    return every_combination(space)
+
+
+def every_combination(space: Space) -> Iterator[dict[str, Value]]:
+    """Yield every combination of a space of choices, however many; the last name changes fastest."""
     lists = [dimension.values for dimension in space if isinstance(dimension, Choices)]
     return (dict(zip(names_of(space), values, strict=True)) for values in product(*lists))
 

@@ -34,7 +34,7 @@ def _whole(runs: Sequence[Done], goal: Goal) -> Iterator[str]:
         return
     scores = [score for _, outcome in runs if (score := goal.score(outcome.figures)) is not None]
     value = number(best[1].figures[goal.figure])
-    yield f"Of {len(scores):,} trials the best has {goal.figure} {value}: {texts_of(best[0].values)}."
+    yield f"Of {len(scores):,} trial{'s' if len(scores) > 1 else ''} the best has {goal.figure} {value}: {texts_of(best[0].values)}."
     lucky = expected_best(scores)
     if lucky is None or min(scores) == max(scores):
         return

@@ -78,6 +78,12 @@ def test_a_run_of_candles_is_the_replay_with_these_settings(lap: Lap, tmp_path: 
     assert "Of 4 trials the best has net_pnl" in told
 
 
+def test_more_trials_than_combinations_go_through_all_of_them(lap: Lap, tmp_path: Path) -> None:
+    told = lap(candles(tmp_path), "--grid", "fast=3,5", "--grid", "stop_bps=20,40", "--trials", "9")
+    assert len(table().rows) == 4
+    assert "Of 4 trials the best has net_pnl" in told
+
+
 def test_a_run_of_ticks_is_the_replay_with_these_settings(lap: Lap, tmp_path: Path) -> None:
     rows = trade_wave(300)
     trades = write_csv(tmp_path / "trades.csv.gz", "trades", rows)
