@@ -210,23 +210,13 @@ def report(
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:
     """Make a run's summary.html, summary.json and trades.csv (again) from its journal, a crashed run's too."""
-    from services.report.build import LostJournalError, remake_report
+    from services.commands.reporting import report_command
 
     options = _state_dir(where)
     run_dir = _run_dir(run, options)
-    try:
-        with busy(f"making the report of {run_dir.name}", quiet=quiet):
-            running = _running_session(options)
-            page = remake_report(run_dir, is_running=running is not None and running.run_dir.resolve() == run_dir)
-    except LostJournalError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    except OSError as error:
-        typer.echo(f"{error.filename} can not be written: {error.strerror}", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(str(page))
-    if open_page:
-        webbrowser.open(page.as_uri())
+    running = _running_session(options)
+    is_running = running is not None and running.run_dir.resolve() == run_dir
+    raise typer.Exit(report_command(run_dir, is_running=is_running, opens=open_page, quiet=quiet))
 
 
 @app.command()

@@ -36,7 +36,8 @@ def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], 
         typer.echo(f"{error.filename} can not be written: {error.strerror}", err=True)
         return REFUSED
     refused = f", {many(outcome.refused, 'row')} refused" if outcome.refused else ""
-    typer.echo(f"{outcome.events} events replayed{refused}; report: {outcome.page}")
+    ended = f", ended by {outcome.ended_by}" if outcome.ended_by else ""
+    typer.echo(f"{outcome.events} events replayed{refused}{ended}; report: {outcome.page}")
     if outcome.failures:
         first = outcome.failures[0]
         typer.echo(

@@ -24,6 +24,7 @@ from services.waiting import read_json, write_atomic
 COMMIT_EVERY = 2_000
 """Things said between two commits of the replay's own journal: it can be made again, so it need not be safe."""
 PROGRESS_EVERY = 10_000
+_ENDS_EARLY = {StopReason.CIRCUIT_BREAKER, StopReason.INTERNAL_ERROR}
 LOCK = "replay.lock"
 """Beside what is written: held by the one that writes."""
 
@@ -38,6 +39,7 @@ class Outcome:
     Attributes:
         page: the report.
         events: how many events were played.
+        ended_by: what ended the session before its data, or its record, were at an end; empty when nothing did.
         refused: how many rows of data files were not, for they are not believed: they do not read, came late, are impossible.
         failures: on which candles and ticks the strategy failed.
         difference: one sentence on the first difference to the recorded session; empty when it is the same.
@@ -45,6 +47,7 @@ class Outcome:
 
     page: Path
     events: int
+    ended_by: str = ""
     refused: int = 0
     failures: Sequence[StrategyFailed] = ()
     difference: str = ""
@@ -99,7 +102,9 @@ def _replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: 
     end = {"reason": reason.value, "detail": "replayed", "by": "replay", "ended_at_ms": wall_ms(), "feed": feed}
     page = build_report(out, end)
     refused = 0 if script.run_dir else int(feed.get("refused", 0))
-    return Outcome(page, broker.last_seq, refused, stage.failures, _difference(script, stage, out) if check else "")
+    ended_by = reason.value if reason in _ENDS_EARLY else ""
+    difference = _difference(script, stage, out) if check else ""
+    return Outcome(page, broker.last_seq, ended_by, refused, stage.failures, difference)
 
 
 def _refuse_to_overwrite(out: Path) -> None:

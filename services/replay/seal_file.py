@@ -36,8 +36,12 @@ def changed_since_sealed(run_dir: Path) -> str:
     if not isinstance(sealed, dict) or not isinstance(sealed.get("events"), list) or "journal" not in sealed:
         return f"{SEAL_FILE} is broken: what the session left can not be told any more"
     now = _seal_of(run_dir)
+    if sealed["events"] and not now["events"]:
+        return f"{EVENTS_FILE} is not there any more"
     if sealed["events"] != now["events"]:
         return _changed_block(sealed["events"], now["events"])
+    if sealed["journal"] and not now["journal"]:
+        return f"{JOURNAL_FILE} is not there any more"
     if sealed["journal"] != now["journal"]:
         return f"{JOURNAL_FILE} is not the one that the session left: its checksum differs"
     return ""

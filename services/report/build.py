@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,13 @@ class LostJournalError(Exception):
     """A report made anew would know less than the one that is there; one line."""
 
 
-def remake_report(run_dir: Path, *, is_running: bool = False) -> Path:
+def remake_report(run_dir: Path, *, is_running: bool = False, altered: str = "") -> Path:
     """Make the report of a run again; return the page.
 
     Args:
         run_dir: The run's directory.
         is_running: Its session still goes on.
+        altered: What was changed since the session left it, if anything was.
 
     Raises:
         LostJournalError: The journal is damaged or gone, and the trades in `trades.csv` with it.
@@ -46,7 +48,7 @@ def remake_report(run_dir: Path, *, is_running: bool = False) -> Path:
             f"{run.facts.problems[0]} {TRADES} has {many(lost, 'trade')} more: the report is left as it is; "
             f"move {TRADES} away to make it from what there is"
         )
-    return write_report(run, run_dir)
+    return write_report(replace(run, altered=altered), run_dir)
 
 
 def _lost(run: Run, trades: Path) -> int:

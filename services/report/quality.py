@@ -94,6 +94,8 @@ def _bad(run: Run) -> Iterator[str]:
     facts = run.facts
     if not run.end.in_order:
         yield "It did not end in order."
+    if run.altered:
+        yield f"It was changed after its end: {run.altered}."
     if facts.problems:
         yield "The journal could not be read whole."
     elif error := balance_error(facts):

@@ -102,7 +102,8 @@ class End:
 class Run:
     """A run: its identity and settings (`config.json`), what was traded, and how it ended.
 
-    `notes` are sentences a reader of the report has to know. `replayed` names what was replayed; empty for a session.
+    `notes` are sentences a reader of the report has to know. `altered` is one on what was changed since the session left it.
+    `replayed` names what was replayed; empty for a session.
     """
 
     run_id: str
@@ -115,3 +116,4 @@ class Run:
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     replayed: str = ""
+    altered: str = ""

@@ -14,6 +14,7 @@ from processes import FACTOR, LAP, Desk, environment, eventually
 from replay_builders import HEADS, candle_rows, recorded_run, rows_of, swings, write_csv
 
 from services.commands.replaying import replay_command
+from services.commands.reporting import report_command
 from services.feed.facts import RawQuote, RawTrade
 from services.replay.script import SHAPING
 from services.replay.seal_file import seal_run
@@ -349,6 +350,41 @@ def test_a_changed_recording_is_found_and_named(tmp_path: Path, capsys: pytest.C
     events.write_bytes(events.read_bytes().replace(b",2.0,", b",3.0,", 1))
     code, said = played(tmp_path, str(run), capsys)
     assert (code, "events.jsonl is not the one that was recorded: lines 1 to 1000 differ" in said) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("update trades set exit_reason = 'TP'", "journal.db is not the one that the session left"),
+        ("", "journal.db is not there any more"),
+    ],
+)
+def test_a_changed_journal_is_found_by_replay_and_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str, sentence: str
+) -> None:
+    run = recorded_run(tmp_path / "run")
+    seal_run(run)
+    assert report_command(run, is_running=False, opens=False, quiet=True) == 0
+    if change:
+        write(run / "journal.db", change)
+    else:
+        (run / "journal.db").unlink()
+        (run / "trades.csv").unlink()
+    assert replay_command([str(run)], tmp_path / "out", [], check=True, quiet=True) == 1
+    assert report_command(run, is_running=False, opens=False, quiet=True) == 1
+    assert capsys.readouterr().err.count(sentence) == 2
+    quality = json.loads((run / "summary.json").read_bytes())["quality"]
+    assert quality["grade"] == "bad"
+    assert any(sentence in reason for reason in quality["reasons"])
+
+
+def test_a_replay_that_ends_before_its_data_says_so(desk: Desk) -> None:
+    candles = write_csv(desk.directory / "candles.csv", "candles", candle_rows(swings()))
+    calm = desk.lap("replay", str(candles), "--out", "calm").stdout
+    ended = desk.lap("replay", str(candles), "--set", "max_daily_drawdown_pct=0.01", "--out", "ended").stdout
+    assert "ended by" not in calm
+    assert "ended by circuit_breaker" in ended
+    assert int(ended.split()[0]) < int(calm.split()[0])
 
 
 @pytest.mark.parametrize("place", [(), ("--out", "out")], ids=["beside the run", "a place that is named"])
