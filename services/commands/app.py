@@ -288,7 +288,9 @@ def exchange(
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one, printed.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the walk.")] = 0,
-    symbol: Annotated[str, typer.Option(help="The contract it trades.")] = "BTCUSDT",
+    symbol: Annotated[
+        str, typer.Option(help="A contract it lists beside the well-known ones; with --data the only one.")
+    ] = "BTCUSDT",
 ) -> None:
     """Run the simulated exchange: Bitunix's public WebSocket and REST on loopback, to rehearse with."""
     from services.exchange.process import run_standalone

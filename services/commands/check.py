@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,8 @@ def run_checks(
     rows.append(_no_session(running()))
     rows.append(_strategy(resolved, load_strategy))
     rows.append(_kept(resolved.values, cwd))
+    if resolved.values["alert_urls"]:
+        rows.append(_alert_urls(resolved))
     if online:
         rows += [
             CheckRow(found.name, found.value, "", found.ok, found.advice) for found in check_source(resolved.values)
@@ -151,6 +154,20 @@ def _kept(settings: Mapping[str, Any], cwd: Path) -> CheckRow:
     problem = carry_fault(settings, state_dir) if is_kept else ""
     advice = f"{problem}." if problem else ""
     return CheckRow("what was kept fits", CARRY_FILE if is_kept else "nothing was kept", "", not problem, advice)
+
+
+def _alert_urls(resolved: Resolved) -> CheckRow:
+    urls = resolved.values["alert_urls"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of its plugins' imports
+        import apprise  # noqa: PLC0415 - heavy, and only for those who want alerts
+
+        strange = [number for number, url in enumerate(urls, 1) if not apprise.Apprise().add(url)]
+    numbers = ", ".join(map(str, strange))
+    advice = f"No. {numbers} of them is of no known kind; apprise's documents list those there are." if strange else ""
+    return CheckRow(
+        "alert_urls are of known kinds", f"{len(urls)}", resolved.origins["alert_urls"], not strange, advice
+    )
 
 
 def _strategy(resolved: Resolved, load_strategy: LoadStrategy) -> CheckRow:

@@ -221,7 +221,9 @@ class Settings(BaseSettings):
     )
     decision_timeout_sec: Positive = Field(default=30, description="> `heartbeat_timeout_sec` + 5")
     max_strategy_errors: Count = Field(
-        default=20, description="integer, >= 0; candles on which the strategy may fail; one more ends the session"
+        default=20,
+        description="integer, >= 0; candles (and ticks, where it decides on them) on which the strategy may fail; "
+        "one more ends the session",
     )
     max_strategy_memory_mb: Annotated[Whole, Field(ge=256)] = Field(
         default=2048, description="integer, >= 256; data that the strategy's process may hold (on Linux)"

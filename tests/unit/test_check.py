@@ -54,6 +54,13 @@ def test_nobody_is_told_to_delete_a_directory_with_something_in_it(tmp_path: Pat
     assert "delete" not in row.advice
 
 
+def test_an_address_that_no_alert_can_reach_is_told_without_its_secret(tmp_path: Path) -> None:
+    row = rows(tmp_path, alert_urls="json://secret@a/, foo://secret/5")["alert_urls are of known kinds"]
+    assert row.advice.startswith("No. 2 of them is of no known kind")
+    assert "secret" not in f"{row.value}{row.advice}"
+    assert rows(tmp_path, alert_urls="json://secret@a/")["alert_urls are of known kinds"].ok
+
+
 def test_a_running_session_is_told(tmp_path: Path) -> None:
     row = rows(tmp_path, running="20261123-051800, pid 4711")["no session is running"]
     assert (row.ok, row.value) == (False, "20261123-051800, pid 4711")
