@@ -308,6 +308,7 @@ class _Inbox(BaseHTTPRequestHandler):
         return
 
 
+@pytest.mark.provokes("alert alerts can not be sent to no. ... of the ... alert_urls; it is tried again")
 def test_alerts_reach_people(desk: Desk) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), _Inbox) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

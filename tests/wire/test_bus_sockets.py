@@ -6,6 +6,7 @@ from select import select
 from socket import socket as tcp_socket
 from socket import socketpair
 from threading import Timer
+from threading import enumerate as enumerate_threads
 from typing import TypeVar
 
 import pytest
@@ -181,6 +182,14 @@ def test_a_taken_port_is_said_so(make: Make, port: int) -> None:
     make("feed").publisher(port)
     with pytest.raises(PortTakenError, match=str(port)):
         make("broker").publisher(port)
+
+
+def test_a_closed_bus_leaves_no_thread(port: int) -> None:
+    bus = Bus(KEYS, "feed", 1)
+    bus.publisher(port)
+    assert any(thread.name == "doorkeeper" for thread in enumerate_threads())
+    bus.close()
+    assert wait_until(lambda: all(thread.name != "doorkeeper" for thread in enumerate_threads()), WAIT_MS)
 
 
 @pytest.mark.parametrize("doorkeeper", ["answers", "is not there yet"])
