@@ -58,8 +58,9 @@ class Messenger:
         deadline = monotonic_ms() + LAST_WORD_MS
         for _ in range(2):  # what is on its way, then what came after it
             self._await_child(deadline)
-            self._next_ms = 0
-            self.turn(monotonic_ms())
+            if monotonic_ms() < deadline:
+                self._next_ms = 0
+                self.turn(monotonic_ms())
         if self._child is not None:
             self._await_child(deadline)
             self._hear_out(self._child)
@@ -113,7 +114,7 @@ class Messenger:
         """Note which letters were taken; return the places of the addresses that did not take theirs."""
         assert child.stdout is not None
         with child.stdout as output:
-            taken = {int(number) for number in output.read().split()}
+            taken = {int(word) for word in output.read().split() if word.isdigit()}  # a plugin may print, too
         self._child = None
         missed = []
         for number, (place, size) in enumerate(self._under_way.items()):
