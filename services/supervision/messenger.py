@@ -57,23 +57,23 @@ class Messenger:
         """Send the last words; wait for them a moment. Say so when somebody was not told everything."""
         deadline = monotonic_ms() + LAST_WORD_MS
         for _ in range(2):  # what is on its way, then what came after it
-            self._await_child(deadline)
+            self._finish(deadline)
             if monotonic_ms() < deadline:
                 self._next_ms = 0
                 self.turn(monotonic_ms())
-        if self._child is not None:
-            self._await_child(deadline)
-            self._hear_out(self._child)
+        self._finish(deadline)
         size = self._size()
         if missed := sum(told < size for told in self._told):
             self._tell(f"alerts were not sent to {missed} of the {len(self._urls)} alert_urls: {self._path} has them")
 
-    def _await_child(self, deadline: int) -> None:
+    def _finish(self, deadline: int) -> None:
+        """Wait for what is on its way, and end it then; nobody needs an alert of what was not taken any more."""
         if self._child is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._child.wait(max(0, deadline - monotonic_ms()) / 1000)
             self._child.kill()
             self._child.wait()
+            self._hear_out(self._child)
 
     def _size(self) -> int:
         try:

@@ -315,8 +315,15 @@ def test_alerts_reach_people(desk: Desk) -> None:
         try:
             # the second is nobody's, the third of no known kind
             urls = {"LAP_ALERT_URLS": f"json://secret@127.0.0.1:{server.server_port}/,json://127.0.0.1:9/,foo://a"}
-            program = desk.session(**urls, LAP_MAX_RESTARTS="0")
+            program = desk.session(**urls, LAP_MAX_RESTARTS="1")
             desk.wait_running()
+            first = desk.service_pid("strategy")
+            os.kill(first, signal.SIGKILL)
+            alerts = desk.directory / "logs" / "alert.txt"
+            eventually(
+                lambda: alerts.exists() and "can not be sent to no. 1, 2, 3" in alerts.read_text(), 30, "that is told"
+            )
+            eventually(lambda: desk.service_pid("strategy") != first, 30, "the strategy is back")
             os.kill(desk.service_pid("strategy"), signal.SIGKILL)
             assert program.wait(30) == 6
         finally:
