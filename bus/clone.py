@@ -17,7 +17,6 @@ class StreamReader:
 
     def __init__(self, last_seq: int) -> None:
         self.last_seq = last_seq
-        self.gaps = 0
         self._known_seq = last_seq
         self._held: dict[int, MarketEvent] = {}
 
@@ -45,8 +44,6 @@ class StreamReader:
         return bool(self._held) or self._known_seq > self.last_seq
 
     def _hold(self, event: MarketEvent) -> None:
-        if not self._held:
-            self.gaps += 1
         self.heard_of(event.seq)
         if len(self._held) < HELD_LIMIT:
             self._held[event.seq] = event

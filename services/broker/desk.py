@@ -80,10 +80,18 @@ class Desk:
         self.seq = seq
         self.ts_ms = ts_ms
         if self.first_ts is None and seq:
-            self.first_ts = ts_ms
+            self._meet_clock(ts_ms)
         self.entered_now = False
         self.closed_now = False
         self.out = []
+
+    def _meet_clock(self, first_ts: int) -> None:
+        """The market begins. A simulated or recorded one may be earlier than what was kept: that counts from here then."""
+        self.first_ts = first_ts
+        if self.last_entry_ts is not None:
+            self.last_entry_ts = min(self.last_entry_ts, first_ts)
+        if self.position is not None:
+            self.position.entry_ts = min(self.position.entry_ts, first_ts)
 
     @property
     def standing(self) -> Standing:

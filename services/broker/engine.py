@@ -211,8 +211,14 @@ class Engine:
         """Take over the state of the session before; the starting balance is what the account then had put in.
 
         Raises:
-            CarryOverError: Its position is of another symbol.
+            CarryOverError: Its position is of another symbol, or it is not what a session keeps.
         """
+        try:
+            self._adopt(carried)
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
+            raise CarryOverError("what the session before kept is broken") from None
+
+    def _adopt(self, carried: Mapping[str, Any]) -> None:
         desk = self.desk
         if carried["position"] is not None:
             if carried["symbol"] != desk.config.symbol:
@@ -228,7 +234,9 @@ class Engine:
         desk.breaker.streak = carried["streak"]
         desk.trade_count = carried["trade_count"]
         held = desk.position
-        moneys = [desk.ledger.balance, *([] if held is None else [held.qty, held.entry_price, held.sl, held.tp])]
+        moneys = [desk.ledger.balance, desk.breaker.base_or()]
+        if held is not None:
+            moneys += [held.qty, held.entry_price, held.entry_fee, held.sl, held.tp, held.exit_factor, held.funding]
         counts = [desk.breaker.day, desk.breaker.streak, desk.trade_count, desk.last_entry_ts or 0]
         if not all(money.is_finite() for money in moneys) or not all(type(count) is int for count in counts):
             raise ValueError("not what a session keeps")

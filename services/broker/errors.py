@@ -16,7 +16,7 @@ class ImpossibleError(BrokerError):
 
 
 class CarryOverError(BrokerError):
-    """A position kept by an earlier session is of another symbol than this session's."""
+    """What an earlier session kept does not fit this one, or can not be read. The text says which."""
 
 
 class JournalError(BrokerError):

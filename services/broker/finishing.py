@@ -53,10 +53,8 @@ def _new_core(
     try:
         return BrokerCore(config, on_ticks=on_ticks, used_ids=used_ids, carried=carried)
     except CarryOverError as error:
-        why = str(error)
-    except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
-        why = "what the session before kept is broken"
-    raise CarryOverError(f"{why}; delete {CARRY_FILE} in the state directory to begin with a fresh account")
+        advice = f"delete {CARRY_FILE} in the state directory to begin with a fresh account"
+        raise CarryOverError(f"{error}; {advice}") from None
 
 
 def carry_fault(settings: Mapping[str, Any], state_dir: Path) -> str:

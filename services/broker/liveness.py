@@ -1,6 +1,6 @@
 """Liveness: how long the monitor has been silent, and how long a question has been open, in monotonic ms.
 
-A watcher that did not run for more than 1.5 s judges nobody: all its timers begin anew.
+A watcher that did not run for more than 1.5 s judges nobody: both time-outs begin anew.
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,8 @@ from services.broker.prices import TwoSided, exit_price
 class Position:
     """An open round trip. `bars` are the candles closed since its entry, the entry's own being the first.
 
-    Only `funding` (paid so far, in quote currency) and `bars` change while it is open. Made of the others: `sign` is
+    Only `funding` (paid so far, in quote currency) and `bars` change while it is open; `entry_ts` when a later session, whose
+    market begins before it, takes the position over. Made of the others: `sign` is
     +1 LONG, -1 SHORT; `sl_double` and `tp_double` are the doubles nearest to stop and target, for comparisons.
     """
 

@@ -21,7 +21,7 @@ ASK_EVERY_MS = 250
 COMMIT_EVERY_MS = 1_000
 STATUS_EVERY_MS = 1_000
 BACKLOG_LIMIT = 50_000
-"""Events that may wait in the barrier; what comes on top is fetched again later."""
+"""Events that may wait in the barrier, and as many before it; what comes on top is fetched again later."""
 
 
 class BrokerShell:
@@ -115,7 +115,7 @@ class BrokerShell:
         self._said += self._core.handle(message, monotonic_ms())
 
     def _work_off(self) -> None:
-        if not self._arrived or not self._informed:
+        if not self._informed or self._is_full:
             self._forget_backlog()
             return
         arrived, self._arrived = self._arrived, []
@@ -124,6 +124,10 @@ class BrokerShell:
             said = handle(event, now_ms)
             if said:
                 self._said += said
+
+    @property
+    def _is_full(self) -> bool:
+        return self._core.received_seq - self._core.last_seq > BACKLOG_LIMIT
 
     def _forget_backlog(self) -> None:
         if len(self._arrived) > BACKLOG_LIMIT:
@@ -134,10 +138,9 @@ class BrokerShell:
         """Ask for the stream's head, then for events that were missed, one page at a time."""
         if self._asked_at_ms is not None and now_ms - self._asked_at_ms < ASK_EVERY_MS:
             return
-        is_full = self._core.received_seq - self._core.last_seq > BACKLOG_LIMIT
         if not self._informed:
             self._feed.send(m.InfoRequest())
-        elif self._reader.missing and not is_full:
+        elif self._reader.missing and not self._is_full:
             self._feed.send(m.EventsRequest(self._reader.last_seq))
         else:
             return

@@ -55,9 +55,12 @@ class FundingSchedule:
         assert self._settled_ms is not None, "it has begun"
         self._rate = fact.rate
         self._mark = fact.mark or self._mark
-        if fact.last_ms is not None and self._settled_ms < fact.last_ms <= fact.ts_ms:
-            self._missed = Due(fact.last_ms, fact.rate, self._mark)
-        self._plan(fact.last_ms, fact.next_ms)
+        last_ms = fact.last_ms
+        if last_ms is None and self._next_ms <= fact.ts_ms:
+            last_ms = self._next_ms  # it names the one after that already
+        if last_ms is not None and self._settled_ms < last_ms <= fact.ts_ms:
+            self._missed = Due(last_ms, fact.rate, self._mark)
+        self._plan(last_ms, fact.next_ms)
         return None
 
     def crossed(self, ts_ms: int) -> list[Due]:

@@ -36,11 +36,6 @@ class Hold:
         self._held: list[Fact] = []
         self._until_ms: int | None = None
 
-    @property
-    def is_holding(self) -> bool:
-        """Whether facts are being kept back."""
-        return self._until_ms is not None
-
     def arm(self) -> None:
         """A connection has opened: its first tick asks."""
         self._armed = self._asks

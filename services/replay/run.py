@@ -152,8 +152,9 @@ def _difference(script: Script, stage: Stage, out: Path) -> str:
     assert script.run_dir is not None, "refused before the replay"
     if stage.other_answers:
         when = iso(stage.other_answers[0])
+        more = f" and {len(stage.other_answers) - 1} times more" if len(stage.other_answers) > 1 else ""
         return (
-            f"the strategy answered otherwise for the candle of {when}, and for {len(stage.other_answers)} in all: "
+            f"the strategy answered otherwise at {when}{more}: "
             "it is not a function of its inputs (a clock, a random draw, something outside?), or it was changed"
         )
     try:

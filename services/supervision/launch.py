@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from bus.ports import SERVICES
 from services import signals
@@ -25,6 +26,13 @@ OPTIONS = {
 }
 """Settings with an option of their own: what it takes, and help."""
 ANY_OPTION = ("NAME=VALUE", "any setting; may be repeated")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Words that are none of the command's are told of in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; '{self.prog} --help' tells what it takes\n")
 
 
 def main(command: str, words: Sequence[str]) -> int:
@@ -53,8 +61,9 @@ def main(command: str, words: Sequence[str]) -> int:
 def parse_options(command: str, words: Sequence[str]) -> dict[str, str]:
     """Return the settings that the command line gives, by name; exit with 2 and one line on words that are none."""
     what = "a whole session, without honcho" if command == "run" else f"the {command} service, supervised"
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"lap {command}",
+        allow_abbrev=False,
         description=f"Start {what}. Options go over environment (LAP_<NAME>), .env and lap.toml.",
         epilog="See 'lap check' for every setting, its value and where it comes from.",
     )

@@ -14,6 +14,7 @@ from bus.messages import (
     EntriesHalted,
     FeedState,
     FeedStatus,
+    Fill,
     Heartbeat,
     Message,
     SessionClosed,
@@ -223,6 +224,18 @@ def test_the_throttle_is_taken_over() -> None:
     core.handle(Decision(asked[0].open_ms, (signal(LONG, 3 * MINUTE),)), 0)
     (refused,) = core.handle(quote(4, 3 * MINUTE + LATENCY, 100), 0)
     assert "throttled" in str(refused)
+
+
+def test_a_market_that_begins_before_what_was_kept_counts_it_from_its_beginning() -> None:
+    core = next_session(kept(), min_trade_interval_sec=300.0)
+    (closed,) = [one for one in core.handle(quote(1, 1_000, 98.5), 0) if isinstance(one, TradeClosed)]
+    assert (closed.entry_ts, closed.exit_ts) == (T0 + 1_000, T0 + 1_000)
+    core.handle(candle(2, 5 * MINUTE), 0)
+    (asked,) = core.handle(quote(3, 6 * MINUTE, 100), 0)
+    assert isinstance(asked, Decide)
+    core.handle(Decision(asked.open_ms, (signal(LONG, 6 * MINUTE),)), 0)
+    said = core.handle(quote(4, 6 * MINUTE + LATENCY, 100), 0)
+    assert [one.is_entry for one in said if isinstance(one, Fill)] == [True]
 
 
 def test_funding_of_a_kept_position_waits_for_the_first_quote() -> None:

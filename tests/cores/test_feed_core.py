@@ -282,6 +282,20 @@ def test_a_funding_time_crossed_while_away_is_made_up_for() -> None:
     assert [shape(event) for event in events] == ["quote +0", "funding +2000", "quote +5001", "quote +5002"]
 
 
+def test_a_funding_time_is_not_lost_when_only_the_one_after_it_is_spoken_of() -> None:
+    facts: list[Fact] = [
+        raw_quote(0),
+        funding(1, following=HOUR),
+        funding(HOUR + 5, following=2 * HOUR),
+        raw_quote(HOUR + 10),
+        raw_quote(2 * HOUR),
+    ]
+    assert [shape(event) for event in published(feed_core(), facts) if isinstance(event, Funding)] == [
+        "funding +3600000",
+        "funding +7200000",
+    ]
+
+
 def test_several_funding_times_crossed_at_once_all_come() -> None:
     facts: list[Fact] = [raw_quote(0), funding(1, last=-HOUR, following=0 + HOUR), raw_quote(5 * HOUR)]
     # The schedule said two hours apart: 1 h, 3 h and 5 h are crossed.

@@ -160,10 +160,24 @@ def test_a_spelling_of_the_symbol_is_understood(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["run", "--set", "nonsense"], ["run", "--nonsense"], ["run", "--set", "stop_bp=1"], ["nonsense"]]
+    "words",
+    [
+        ["run", "--set", "nonsense"],
+        ["run", "--nonsense"],
+        ["run", "--sourc", "mock"],
+        ["feed", "--seed"],
+        ["run", "--set", "stop_bp=1"],
+    ],
 )
-def test_words_that_are_no_options_are_refused(desk: Desk, words: list[str]) -> None:
-    done = desk.lap(*words)
+def test_words_that_no_session_takes_are_refused_in_one_line(desk: Desk, words: list[str]) -> None:
+    done = desk.lap(*words, LAP_SOURCE="mock")
+    assert done.returncode == 2
+    assert only_line(done.stderr)
+    assert not (desk.directory / "runs").exists()
+
+
+def test_a_word_that_is_no_command_is_refused(desk: Desk) -> None:
+    done = desk.lap("nonsense")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
 

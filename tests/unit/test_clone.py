@@ -30,7 +30,6 @@ def test_a_hole_holds_back_what_follows_until_it_is_filled() -> None:
     assert reader.last_seq == 1
     assert seqs(reader.offer(trades(2, 3, 4))) == [2, 3, 4, 5]
     assert not reader.missing
-    assert reader.gaps == 1
 
 
 def test_a_long_hole_is_filled_as_fast_with_much_behind_it() -> None:

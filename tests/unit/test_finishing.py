@@ -55,7 +55,7 @@ def test_what_can_not_be_read_is_no_fresh_account(tmp_path: Path, content: str) 
     "changes",
     [
         *({"balance": "much"}, {"balance": "NaN"}, {"position": {}}, {"symbol": "ETHUSDT"}),
-        *({"streak": {}}, {"day": "x"}, {"last_entry_ts": "x"}),
+        *({"streak": {}}, {"day": "x"}, {"last_entry_ts": "x"}, {"base": "NaN"}, {"base": "Infinity"}),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_way_out(tmp_path: Path, changes: dict[str, Any]) -> None:
