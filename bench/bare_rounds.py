@@ -55,7 +55,14 @@ _STATE = "s" * 1_200
 
 
 class Cargo(Protocol):
-    """What a round carries, and what is done with it on the way."""
+    """What a round carries, and what is done with it on the way. A cargo is told to each peer's process anew."""
+
+    @property
+    def every(self) -> int:
+        """Each so many-th tick, the first one too, makes the whole round."""
+
+    def prepare(self, peer: str) -> None:
+        """Make what `feed`, `broker` or `strategy` needs, before the first round."""
 
     def ticked(self, number: int) -> bytes:
         """Feed: return the frame of a tick."""
@@ -78,6 +85,9 @@ class Empty:
     """Bytes; each `every`-th tick makes the whole round."""
 
     every: int
+
+    def prepare(self, peer: str) -> None:
+        """Nothing is needed."""
 
     def ticked(self, number: int) -> bytes:
         """Return a frame as long as a quote's."""
@@ -106,6 +116,14 @@ class Laden:
 
     every: int
     directory: Path
+
+    def prepare(self, peer: str) -> None:
+        """Open the files."""
+        match peer:
+            case "feed":
+                _ = self._recording
+            case "broker":
+                _ = self._journal
 
     def ticked(self, number: int) -> bytes:
         """Record a quote and the candle that it closes, then encode them."""
@@ -173,7 +191,7 @@ class Laden:
         return journal
 
 
-def rounds(port: int, seconds: float, per_second: float, cargo: Empty | Laden) -> list[float]:
+def rounds(port: int, seconds: float, per_second: float, cargo: Cargo) -> list[float]:
     """Make rounds for some seconds at so many ticks a second; return how long each took, in ms.
 
     Args:
@@ -195,7 +213,8 @@ def rounds(port: int, seconds: float, per_second: float, cargo: Empty | Laden) -
     return times
 
 
-def _feed(line: Line, cargo: Empty | Laden, count: int, per_second: float, told: "Queue[Any]") -> None:
+def _feed(line: Line, cargo: Cargo, count: int, per_second: float, told: "Queue[Any]") -> None:
+    cargo.prepare("feed")
     out = line.open(zmq.XPUB, binds=True)
     answers = line.open(zmq.SUB, binds=False, offset=1)
     out.recv()
@@ -219,10 +238,11 @@ def _feed(line: Line, cargo: Empty | Laden, count: int, per_second: float, told:
 
 
 def _broker(line: Line, cargo: Cargo) -> None:
-    ticks = line.open(zmq.SUB, binds=False)
+    cargo.prepare("broker")
     asked = line.open(zmq.ROUTER, binds=True, offset=2)
     out = line.open(zmq.XPUB, binds=True, offset=1)
     peer = asked.recv_multipart()[0]
+    ticks = line.open(zmq.SUB, binds=False)
     while (frame := ticks.recv()) != _END:
         question = cargo.question(frame)
         if question is not None:
@@ -233,6 +253,7 @@ def _broker(line: Line, cargo: Cargo) -> None:
 
 
 def _strategy(line: Line, cargo: Cargo) -> None:
+    cargo.prepare("strategy")
     socket = line.open(zmq.DEALER, binds=False, offset=2)
     socket.send(b"hello")
     while (frame := socket.recv()) != _END:

@@ -1,16 +1,16 @@
 """From a tick's arrival to the broker's acknowledgement of the decision on it, against bare rounds of four hops.
 
 Ours: the feed's source says a tick that closes a candle; feed, broker, strategy, broker; `OrderAccepted` arrives at a
-listener. The peers make the same way over bare sockets with CURVE, once empty, once with what no session can leave out (see
-`bare_rounds`): how far ours is from that is what could still be gained. SECONDS=n and REPEAT=n for other than 3 times 10
-seconds of each.
+listener. The peers make the same way over bare sockets with CURVE: empty; with what no session can leave out (see `bare_rounds`); with the
+session's own cores, recording and journal (see `core_rounds`). SECONDS=n and REPEAT=n for other than 3 times 10 seconds of each.
 """
 
 import os
 import tempfile
 from pathlib import Path
 
-from bare_rounds import Empty, Laden, rounds
+from bare_rounds import Cargo, Empty, Laden, rounds
+from core_rounds import Cores
 from crashing import own_ports
 from flood_feed import SAID, START_MS, Flood
 from flood_session import flood_session
@@ -22,18 +22,22 @@ from services.clock import monotonic_ms, monotonic_ns
 SECONDS = float(os.environ.get("SECONDS", "10"))
 REPEAT = int(os.environ.get("REPEAT", "3"))
 CANDLE_MS = 1_000
+SETTINGS = {"LAP_INTERVAL": "1s", "LAP_STRATEGY": "flood_strategies:Always"}
 
 
-def decisions(per_second: float, every: int) -> list[float]:
-    """Return how long each decision took, in ms; every so many ticks closes a candle."""
-    ticks = int(SECONDS * per_second)
-    flood = Flood(ticks, per_second, CANDLE_MS // every)
+def flood(per_second: float, every: int) -> Flood:
+    """Return what the feed shall say; every so many ticks closes a candle."""
+    return Flood(int(SECONDS * per_second), per_second, CANDLE_MS // every)
+
+
+def decisions(plan: Flood) -> list[float]:
+    """Return how long each decision of a session took, in ms."""
     heard_ns: dict[int, int] = {}
-    with flood_session(flood, LAP_INTERVAL="1s", LAP_STRATEGY="flood_strategies:Always") as session:
+    with flood_session(plan, **SETTINGS) as session:
         words = session.listen("broker", [OrderAccepted])
         session.go()
         end_ms = monotonic_ms() + int(SECONDS * 1000) + 10_000
-        while len(heard_ns) < ticks // every - 1 and monotonic_ms() < end_ms:
+        while len(heard_ns) < plan.ticks * plan.step_ms // CANDLE_MS - 1 and monotonic_ms() < end_ms:
             words.socket.poll(100)
             now_ns = monotonic_ns()
             for message in words.receive():
@@ -42,30 +46,37 @@ def decisions(per_second: float, every: int) -> list[float]:
         for program in session.desk.programs:
             program.wait(60)
         said_ns = session.desk.json(SAID)
-    return [(at_ns - said_ns[(closed_ms - START_MS) // flood.step_ms]) / 1e6 for closed_ms, at_ns in heard_ns.items()]
+    return [(at_ns - said_ns[(closed_ms - START_MS) // plan.step_ms]) / 1e6 for closed_ms, at_ns in heard_ns.items()]
 
 
-def laden_rounds(per_second: float, every: int) -> list[float]:
-    with tempfile.TemporaryDirectory() as place:
-        return rounds(own_ports(), SECONDS, per_second, Laden(every, Path(place)))
+def bare(per_second: float, cargo: Cargo) -> list[float]:
+    """Return how long each bare round took, in ms."""
+    return rounds(own_ports(), SECONDS, per_second, cargo)
 
 
 def main() -> int:
     for per_second, every, targets in ((100, 1, {"p50": 1.5, "p99": 2.0}), (5_000, 50, {})):
+        plan = flood(per_second, every)
         ours: list[float] = []
         empty: list[float] = []
         laden: list[float] = []
+        cores: list[float] = []
         for _ in range(REPEAT):
-            ours += decisions(per_second, every)
-            empty += rounds(own_ports(), SECONDS, per_second, Empty(every))
-            laden += laden_rounds(per_second, every)
+            ours += decisions(plan)
+            empty += bare(per_second, Empty(every))
+            with tempfile.TemporaryDirectory() as place:
+                laden += bare(per_second, Laden(every, Path(place)))
+            with tempfile.TemporaryDirectory() as place:
+                cores += bare(per_second, Cores(plan, CANDLE_MS, SETTINGS, Path(place)))
         for part, name in ((0.5, "p50"), (0.99, "p99"), (0.999, "p99.9")):
             what = f"tick to acknowledged decision at {per_second:,} ticks/s, {name}"
             wanted = f" (to reach: {targets[name]:g})" if name in targets else ""
-            mine, least, bare = (quantile(times, part) for times in (ours, laden, empty))
-            compare(f"{what}; empty rounds{wanted}", mine, bare, "ms", places=3)
+            mine, least, own, none = (quantile(times, part) for times in (ours, laden, cores, empty))
+            compare(f"{what}; empty rounds{wanted}", mine, none, "ms", places=3)
             compare(f"{what}; laden rounds", mine, least, "ms", places=3)
-            compare(f"{what}; not ours but laden over empty rounds: the least there is", least, bare, "ms", places=3)
+            compare(f"{what}; rounds with our cores", mine, own, "ms", places=3)
+            compare(f"{what}; not ours but laden over empty rounds: the least there is", least, none, "ms", places=3)
+            compare(f"{what}; not ours but rounds with our cores over empty rounds", own, none, "ms", places=3)
     return 0
 
 
