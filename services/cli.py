@@ -1,6 +1,8 @@
 """`lap`: the entry point. What supervises branches off here, before anything heavy is imported."""
 
+import os
 import sys
+import threading
 from pathlib import Path
 
 from services.streams import leave_output, prepare
@@ -29,9 +31,19 @@ def app() -> None:
 
     try:
         commands()
+    except SystemExit as ended:
+        _leave_threads(ended.code)
+        raise
     except OSError as error:  # a disk that is full, most likely under the output
         leave_output()
         sys.exit(f"lap: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+
+
+def _leave_threads(code: str | int | None) -> None:
+    """Go, with this code, where a strategy's thread would keep the interpreter for as long as it runs."""
+    if isinstance(code, int) and any(not thread.daemon for thread in threading.enumerate()[1:]):
+        leave_output()
+        os._exit(code)
 
 
 def _is_tool(words: list[str]) -> bool:

@@ -83,7 +83,9 @@ def kill(
     timeout: Annotated[
         float, typer.Option(min=0, max=86_400, help="Seconds to wait until every process is gone.")
     ] = 30.0,
-    force: Annotated[bool, typer.Option("--force", help="Kill what is left after the time-out.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Kill what is left after the time-out, close the books and make the report.")
+    ] = False,
     where: _Where = None,
     quiet: Annotated[bool, typer.Option("--quiet", help=_QUIET)] = False,
 ) -> None:

@@ -1,8 +1,11 @@
 """`lap kill`: write the kill file, wait until every process of the session is gone, on demand use force."""
 
+from bus.messages import StopReason
+from services.alerts_file import alert
+from services.clock import wall_ms
 from services.session.launcher import Process, launcher_of_dict
-from services.session.opening import living
-from services.session.state import Session, ask_to_stop, is_done, remove_kill_file
+from services.session.opening import close_in_child, living
+from services.session.state import Session, Stop, ask_to_stop, is_done, remove_kill_file
 from services.waiting import wait_until
 
 
@@ -13,7 +16,8 @@ def kill_session(session: Session, reason: str, timeout_s: float, *, force: bool
         session: the running session.
         reason: goes into the kill file's first line.
         timeout_s: how long to wait.
-        force: kill what is left then, supervisors first; at once where the kill file can not be made.
+        force: kill what is left then, supervisors first, and close the books of the session; at once where the kill file can
+            not be made.
 
     Raises:
         OSError: the kill file can not be made, or not be removed.
@@ -31,7 +35,11 @@ def kill_session(session: Session, reason: str, timeout_s: float, *, force: bool
         for name in sorted(left, key=lambda name: "supervisor" not in name):
             left[name].kill()
         wait_until(lambda: not _left(session), 3_000)
+        alert(session.log_dir, "CRITICAL", f"lap kill --force: killed {', '.join(left)}")
         left = _left(session)
+        if not left and not is_done(session):
+            detail = reason or "lap kill --force"
+            close_in_child(session.state_dir, Stop(session.run_id, StopReason.KILL, "lap kill", detail, wall_ms()))
     if not left:
         remove_kill_file(session)  # the session's end may have come just before it was made
     return list(left)

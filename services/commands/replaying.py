@@ -28,7 +28,9 @@ def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], 
             typer.echo(changed, err=True)
             return DIFFERENT
         script = read_script(paths, overrides, Path.cwd())
-        outcome = _with_bar(script, out or _default_out(script), check=check, quiet=quiet)
+        place = out or _default_out(script)
+        # Absolute: the strategy may change to another directory.
+        outcome = _with_bar(script, place.absolute(), check=check, quiet=quiet)
     except ReplayError as error:
         typer.echo(str(error), err=True)
         return REFUSED
@@ -37,7 +39,7 @@ def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], 
         return REFUSED
     refused = f", {many(outcome.refused, 'row')} refused" if outcome.refused else ""
     ended = f", ended by {outcome.ended_by}" if outcome.ended_by else ""
-    typer.echo(f"{outcome.events} events replayed{refused}{ended}; report: {outcome.page}")
+    typer.echo(f"{outcome.events} events replayed{refused}{ended}; report: {place / outcome.page.name}")
     if outcome.failures:
         first = outcome.failures[0]
         typer.echo(

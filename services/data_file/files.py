@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
+from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 
@@ -24,13 +25,17 @@ class DataFileError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DataSpan:
-    """What a look over data files found: first and last time (ms), rows, and for candles their interval."""
+    """What a look over data files found: first and last time (ms), rows, and for candles their interval.
+
+    The interval is the smallest positive spacing of open times; `closest_ms` is the first candle so close to another.
+    """
 
     first_ms: int
     last_ms: int
     rows: int
     is_candles: bool
     interval_ms: int | None
+    closest_ms: int | None = None
 
 
 def read_rows(paths: Sequence[Path], makers: Makers[RowT]) -> Iterator[RowT]:
@@ -69,12 +74,14 @@ def look_over(paths: Sequence[Path]) -> DataSpan:
         DataFileError: as `read_rows`, and when no row has a time.
     """
     first_ms = last_ms = rows = 0
+    complaint = ""
     opens: set[int] = set()
     is_candles = file_kind(paths[0]) == CANDLES
     for row in read_rows(paths, _TIMES):
-        if not row:
-            continue
         (ts_ms,) = row
+        if isinstance(ts_ms, str):
+            complaint = complaint or ts_ms
+            continue
         if rows and ts_ms - last_ms > LEAP_MS:
             continue
         first_ms = ts_ms if rows == 0 else min(first_ms, ts_ms)
@@ -84,25 +91,44 @@ def look_over(paths: Sequence[Path]) -> DataSpan:
             opens.add(ts_ms)
     if rows == 0:
         names = ", ".join(path.name for path in paths)
-        raise DataFileError(f"{names} has no rows that can be read")
-    return DataSpan(first_ms, last_ms, rows, is_candles, spacing_ms(sorted(opens)) if is_candles else None)
+        raise DataFileError(f"{names} has no rows that can be read{complaint and '; '}{complaint}")
+    refuse_seconds(first_ms)
+    in_order = sorted(opens)
+    interval_ms = spacing_ms(in_order)
+    closest_ms = next((later for earlier, later in pairwise(in_order) if later - earlier == interval_ms), None)
+    return DataSpan(first_ms, last_ms, rows, is_candles, interval_ms, closest_ms)
 
 
-def _time_alone(ts_ms: int, *_: object) -> tuple[int, ...]:
+def refuse_seconds(first_ms: int) -> None:
+    """Refuse a first time that is one of our days in seconds.
+
+    Raises:
+        DataFileError: it is.
+    """
+    if _SECONDS[0] <= first_ms < _SECONDS[1]:
+        raise DataFileError(f"ts_ms must be milliseconds, {first_ms} looks like seconds")
+
+
+_SECONDS = (946_684_800, 4_102_444_800)
+"""The years 2000 to 2100 in seconds. As milliseconds they are days of 1970."""
+
+
+def _time_alone(ts_ms: int, *_: object) -> tuple[int | str]:
     return (ts_ms,)
 
 
-_TIMES: Makers[tuple[int, ...]] = Makers(_time_alone, _time_alone, _time_alone, lambda _: ())
+_TIMES: Makers[tuple[int | str]] = Makers(_time_alone, _time_alone, _time_alone, lambda complaint: (complaint,))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the lines that are not blank, with their numbers from 1."""
     try:
         with _open(path) as file:
-            reader = csv.reader(file)
-            for row in reader:
-                if row:
-                    yield reader.line_num, row
+            for number, line in enumerate(file, 1):
+                text = line.rstrip("\r\n")
+                if text:
+                    # Each line by itself: a quotation mark too many spoils its own row alone.
+                    yield number, next(csv.reader([text])) if '"' in text else text.split(",")
     except FileNotFoundError:
         raise DataFileError(f"{path} does not exist") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from bus.messages import Candle, FeedState, StreamInfo
+from services.clock import iso
 from services.data_file.files import DataFileError, DataSpan, look_over, read_rows
 from services.data_file.rows import Makers
 from services.feed.candle_source import mismatch
@@ -217,7 +218,7 @@ def _check_interval(span: DataSpan, session_ms: int) -> None:
         raise SourceError("a file of candles needs at least two of them")
     words = mismatch(span.interval_ms, session_ms)
     if words is not None:
-        raise SourceError(words)
+        raise SourceError(f"{words}: the one of {iso(span.closest_ms or 0)} is that close to the one before it")
 
 
 def _split(

@@ -27,7 +27,7 @@ _SIGNS_OF_LIFE = (JOURNAL, f"{JOURNAL}-wal", "events.jsonl", CONFIG)
 
 
 class LostJournalError(Exception):
-    """A report made anew would know less than the one that is there; one line."""
+    """A report made anew would know less than the one that is there, or than it could a moment later; one line."""
 
 
 def remake_report(run_dir: Path, *, is_running: bool = False, altered: str = "") -> Path:
@@ -39,10 +39,14 @@ def remake_report(run_dir: Path, *, is_running: bool = False, altered: str = "")
         altered: What was changed since the session left it, if anything was.
 
     Raises:
-        LostJournalError: The journal is damaged or gone, and the trades in `trades.csv` with it.
+        LostJournalError: The journal is damaged or gone, and the trades in `trades.csv` with it; or another program holds it.
         OSError: The directory is gone or can not be written.
     """
     run = read_run(run_dir, is_running=is_running)
+    if run.facts.is_locked:
+        raise LostJournalError(
+            f"another program holds {run_dir / JOURNAL}: the report is left as it is; try again later"
+        )
     if run.facts.problems and (lost := _lost(run, run_dir / TRADES)):
         raise LostJournalError(
             f"{run.facts.problems[0]} {TRADES} has {many(lost, 'trade')} more: the report is left as it is; "

@@ -47,6 +47,7 @@ class _Reader:
         self._connection = connection
         self._name = name
         self._broken: dict[str, list[str]] = {}
+        self._is_locked = False
 
     def facts(self) -> JournalFacts:
         trades = list(self._rows("trades", rows.TRADES, rows.trade_of))
@@ -83,6 +84,7 @@ class _Reader:
                 f"{self._name}: {', '.join(tables)} can not be read to the end ({reason}); figures may be incomplete."
                 for reason, tables in self._broken.items()
             ],
+            is_locked=self._is_locked,
         )
 
     def _stop_reason(self) -> StopReason | None:
@@ -95,6 +97,7 @@ class _Reader:
             for row in self._connection.execute(query):
                 yield read(row)
         except sqlite3.Error as error:
+            self._is_locked |= getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
             self._note(str(error), table)
         except _GARBLED:
             self._note("a row is garbled", table)

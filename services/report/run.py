@@ -51,7 +51,8 @@ class JournalFacts:
     orders by reason, `cancelled` those that ended without a verdict. `open_costs` is what an open position has cost so far,
     fees and funding, `entry_fees_open` its entry fee alone. `bars` are the candles decided on, in the order of
     time; `unanswered` are the open times of those whose answer did not come in time; on `failed` many the strategy
-    failed. `last_close` and `tick_size` are the market's, where known. `problems` are sentences about what could not be read.
+    failed. `last_close` and `tick_size` are the market's, where known. `problems` are sentences about what could not be read;
+    `is_locked`: for now, because another program holds the file.
     """
 
     starting_balance: Decimal | None = None
@@ -78,6 +79,7 @@ class JournalFacts:
     candles: int = 0
     stop_reason: StopReason | None = None
     problems: Sequence[str] = ()
+    is_locked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,16 @@ from services.clock import boot_ms, iso, monotonic_ms, wall_ms
 from services.session import locate
 from services.session.launcher import Launcher, Process, launcher_of_dict
 from services.session.locks import FileLock
-from services.session.state import CARRY_FILE, Session, is_done, keep_reserve, read_session, read_views, session_file
+from services.session.state import (
+    CARRY_FILE,
+    Session,
+    Stop,
+    is_done,
+    keep_reserve,
+    read_session,
+    read_views,
+    session_file,
+)
 from services.waiting import is_there, wait_until, write_atomic
 
 START_TIMEOUT_MS = 60_000
@@ -235,8 +244,8 @@ def _close_crashed(state_dir: Path, crashed: Session | None) -> str:
     """Close a session that has crashed and make its report; return what was done, in words."""
     if crashed is None or is_done(crashed):
         return ""
-    if _close(state_dir):
-        return f"session {crashed.run_id} had not ended in order; its position was closed and its report made"
+    if close_in_child(state_dir):
+        return f"session {crashed.run_id} had not ended in order; its books were closed and its report made"
     return f"session {crashed.run_id} had not ended in order; 'lap report {crashed.run_id}' makes its report"
 
 
@@ -257,9 +266,14 @@ def _refuse_what_was_kept(settings: Mapping[str, Any], state_dir: Path, cwd: Pat
         raise RefusedError(done.stderr.strip())
 
 
-def _close(state_dir: Path) -> bool:
-    """Close a crashed session in a short-lived child; return whether it could."""
-    command = [sys.executable, "-P", "-m", "services.closing", str(state_dir)]
+def close_in_child(state_dir: Path, stop: Stop | None = None) -> bool:
+    """Close a session of which nobody is left in a short-lived child; return whether it could.
+
+    Args:
+        state_dir: the session's.
+        stop: why it ended, if it could not write that down itself; without one it has crashed.
+    """
+    command = [sys.executable, "-P", "-m", "services.closing", str(state_dir), *([stop.to_json()] if stop else [])]
     try:
         timeout_s = CHILD_TIMEOUT_MS / 1000
         with signals.held_back():

@@ -60,7 +60,7 @@ def read_layers(options: Mapping[str, str], cwd: Path, environ: Mapping[str, str
 def _file_layer(cwd: Path, given: str) -> Layer:
     name = given or locate.CONFIG_FILE
     if given and not (is_there(cwd / given) and (cwd / given).is_file()):
-        raise SettingsError(f"{locate.CONFIG_VARIABLE} names a file that does not exist: {given}")
+        raise SettingsError(f"{locate.CONFIG_VARIABLE} must name a file that exists, got {given}")
     table = _TomlFile(cwd / name, name)()
     for key in table:
         if key not in NAMES:

@@ -83,6 +83,8 @@ def _strategy(value: object) -> str:
 def _place(value: object) -> str:
     if not _text(value).strip():
         raise refusal("must not be empty")
+    if any(character < " " for character in str(value)):
+        raise refusal("must be a name without line ends")
     return str(value)
 
 

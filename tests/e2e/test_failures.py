@@ -178,6 +178,7 @@ def assert_its_end_was_told_once(desk: Desk, reason: str) -> None:
     assert sum(f"the session ends: {reason}" in line for line in lines) == 1, lines
 
 
+@pytest.mark.provokes("alert lap kill --force: killed ...")
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nothing can be stopped for a while here")
 def test_what_does_not_end_is_named_and_killed_on_demand(desk: Desk) -> None:
     program = desk.session()
@@ -188,11 +189,26 @@ def test_what_does_not_end_is_named_and_killed_on_demand(desk: Desk) -> None:
     assert "feed (supervisor)" in waited.stderr
     forced = desk.lap("kill", "--timeout", "0", "--force")
     assert forced.returncode == 0, forced.stderr
-    assert "make it with 'lap report'" in forced.stdout
+    assert "summary.html" in forced.stdout
     eventually(lambda: not program.family(), 5, "no process is left")
     assert not (desk.directory / "kill.txt").exists()
-    assert desk.lap("report").returncode == 0
     assert desk.summary()["stop_reason"] == "kill"
+    assert desk.lap("replay", "latest", "--check").returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nothing can be stopped for a while here")
+def test_force_closes_the_books_of_a_session_that_is_frozen_as_a_whole(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    desk.wait_trades(1)
+    for process in program.family():
+        process.suspend()
+    forced = desk.lap("kill", "--timeout", "0", "--force", "--reason", "it hangs")
+    assert forced.returncode == 0, forced.stderr
+    summary = desk.summary()
+    assert (summary["stop_reason"], summary["stop_detail"]) == ("kill", "it hangs")
+    assert summary["trades"] >= 1
+    assert desk.lap("status").returncode == 3
 
 
 def test_a_session_that_lost_everybody_is_picked_up_by_the_next(desk: Desk) -> None:

@@ -31,6 +31,18 @@ class Waits(SmaCross):
         super().__init__(params)
         assert wait_until(Path("go").exists, 60_000)
 """
+STRAYS = """
+import os
+import threading
+from services.strategy.built_in.sma_cross import SmaCross
+
+
+class Strays(SmaCross):
+    def __init__(self, params):
+        super().__init__(params)
+        os.chdir("/")
+        threading.Thread(target=threading.Event().wait).start()
+"""
 LIVELY = tuple(
     word
     for setting in ("strategy_params=fast=2,slow=5", "max_consecutive_losses=99", "max_daily_drawdown_pct=90")
@@ -396,9 +408,7 @@ def test_two_replays_at_once_into_one_place_are_one_too_many(desk: Desk, place: 
     eventually((out / "config.json").exists, 20, "the first one has begun")
     second = desk.lap("replay", "mine", *place)
     assert (second.returncode, second.stdout) == (2, "")
-    assert second.stderr.startswith(
-        f"another replay is writing into {out.relative_to(desk.directory) if place else out};"
-    )
+    assert second.stderr.startswith(f"another replay is writing into {out};")
     assert second.stderr.count("\n") == 1
     (desk.directory / "go").touch()
     assert first.wait(30) == 0
@@ -408,3 +418,10 @@ def test_two_replays_at_once_into_one_place_are_one_too_many(desk: Desk, place: 
         == len((out / "trades.csv").read_text().splitlines()) - 1
     )
     assert desk.lap("replay", "mine", *place, "--check").returncode == 0
+
+
+def test_a_strategys_thread_and_directory_do_not_keep_a_replay(desk: Desk) -> None:
+    (desk.directory / "strays.py").write_text(STRAYS)
+    write_csv(desk.directory / "candles.csv", "candles", candle_rows(swings()))
+    done = desk.lap("replay", "candles.csv", "--out", "out", "--set", "strategy=strays:Strays", *LIVELY)
+    report_of(desk, done, "out")

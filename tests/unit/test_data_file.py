@@ -79,13 +79,28 @@ def test_a_bad_row_is_refused_with_file_and_line(tmp_path: Path, row: str, words
     assert rows[2:] == [Refusal("bad_row", f"t.csv line 4: {words}"), RawTrade(3000, 102.0, 1.0, "buy")]
 
 
+def test_a_quotation_mark_too_many_spoils_its_own_row_alone(tmp_path: Path) -> None:
+    path = put(tmp_path, "t.csv", 'ts_ms,price,size,side\n1,1,1,buy\n"2,1,1,buy\n3,"1","1",buy\n4,1,1,"buy"\n')
+    rows = list(read_rows([path], FACTS))
+    assert rows[1] == Refusal("bad_row", "t.csv line 3: 1 columns, expected 4")
+    assert [row[0] for row in rows if isinstance(row, RawTrade)] == [1, 3, 4]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
         ("a.csv", "", "a.csv is empty"),
         ("a.csv", "time,value\n", "a.csv line 1: its columns are neither trades, quotes nor candles: time,value"),
         ("a.csv", "ts_ms,price,size,side,price\n", "a.csv line 1: column price comes twice"),
-        ("a.csv", "ts_ms,bid,ask\nx,y,z\n", "a.csv has no rows that can be read"),
+        ("a.csv", "ts_ms,bid,ask\n", "a.csv has no rows that can be read"),
+        (
+            *("a.csv", "ts_ms,bid,ask\nx,y,z\n1e3,2,3\n"),
+            "a.csv has no rows that can be read; a.csv line 2: ts_ms is no time in whole ms: 'x'",
+        ),
+        (
+            *("a.csv", "ts_ms,bid,ask\n1700000040,1,2\n1700000041,1,2\n"),
+            "ts_ms must be milliseconds, 1700000040 looks like seconds",
+        ),
     ],
 )
 def test_a_file_that_is_no_data_is_one_sentence(tmp_path: Path, name: str, text: str, words: str) -> None:
@@ -112,7 +127,9 @@ def test_a_look_tells_how_far_files_reach(tmp_path: Path) -> None:
     assert look_over([put(tmp_path, "t.csv", TRADES), put(tmp_path, "q.csv", QUOTES)]) == DataSpan(
         1000, 3000, 4, is_candles=False, interval_ms=None
     )
-    assert look_over([put(tmp_path, "c.csv", CANDLES)]) == DataSpan(0, 60000, 2, is_candles=True, interval_ms=60000)
+    assert look_over([put(tmp_path, "c.csv", CANDLES)]) == DataSpan(
+        0, 60000, 2, is_candles=True, interval_ms=60000, closest_ms=60000
+    )
 
 
 def test_real_files_are_read_whole() -> None:

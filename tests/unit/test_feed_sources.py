@@ -262,7 +262,10 @@ def test_a_file_of_candles_makes_a_stream_of_candles(tmp_path: Path) -> None:
         (
             "ts_ms,open,high,low,close,volume\n0,1,1,1,1,1\n120000,1,1,1,1,1\n",
             "3m",
-            "candles of 120 s do not add up to the interval of 180 s",
+            (
+                "candles of 120 s do not add up to the interval of 180 s: "
+                "the one of 1970-01-01T00:02:00.000Z is that close to the one before it"
+            ),
         ),
         ("ts_ms,open,high,low,close,volume\n0,1,1,1,1,1\n", "3m", "a file of candles needs at least two of them"),
         ("what,is,this\n", "3m", "data.csv line 1: its columns are neither trades, quotes nor candles: what,is,this"),

@@ -2,9 +2,11 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from bus.messages import SessionClosed, StopReason
 from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
 from services.broker.journal_sqlite import Journal
+from services.report import journal_reader_sqlite
 from services.report.build import LostJournalError, build_report, remake_report, write_report
 from services.settings import resolve
 
@@ -134,6 +137,25 @@ def test_a_report_that_knows_more_than_its_journal_is_left_as_it_is(tmp_path: Pa
     (directory / "trades.csv").unlink()
     assert remake_report(directory) == directory / "summary.html"
     assert remake_report(directory) == directory / "summary.html", "nothing is lost by making it once more"
+
+
+def test_a_journal_that_another_program_holds_leaves_the_report_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_reader_sqlite, "BUSY_TIMEOUT_SEC", 0.05)
+    directory = run_dir(tmp_path)
+    build_report(directory, END)
+    before = {
+        path.name: path.read_bytes() for path in directory.iterdir() if path.name.startswith(("trades", "summary"))
+    }
+    with closing(sqlite3.connect(directory / "journal.db", isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")  # as a run is left
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(LostJournalError, match="another program holds"):
+            remake_report(directory)
+        other.execute("ROLLBACK")
+    assert {name: (directory / name).read_bytes() for name in before} == before
+    assert remake_report(directory) == directory / "summary.html"
 
 
 def test_an_empty_directory_gives_a_report_too(tmp_path: Path) -> None:

@@ -218,6 +218,7 @@ BAD = [
     ("ws_backoff_max_sec", "1", "ws_backoff_min_sec must be at most ws_backoff_max_sec, got 2 (from the default) and ws_backoff_max_sec 1"),
     ("kill_file", "", "must not be empty, got ''"),
     ("log_dir", " ", "must not be empty, got ' '"),
+    ("log_dir", "a\nb", "must be a name without line ends, got 'a\\nb'"),
     ("runs_dir", "\udcff", "must be UTF-8 text, got '\\udcff'"),
     ("state_dir", "", "must not be empty, got ''"),
     ("bus_port", "65526", "must be at most 65525, got 65526"),
@@ -260,8 +261,8 @@ def test_a_bad_text_gives_one_line_that_names_setting_rule_value_and_origin(
         ("LAP_STOPBPS", "1", "LAP_STOPBPS is not a setting; did you mean LAP_STOP_BPS?"),
         ("LAP_stop_bps", "1", "LAP_stop_bps is not a setting; did you mean LAP_STOP_BPS?"),
         ("LAP_CONFG", "x", "LAP_CONFG is not a setting; did you mean LAP_CONFIG?"),
-        ("LAP_CONFIG", "my.toml", "LAP_CONFIG names a file that does not exist: my.toml"),
-        ("LAP_CONFIG", "c" * 300, f"LAP_CONFIG names a file that does not exist: {'c' * 300}"),
+        ("LAP_CONFIG", "my.toml", "LAP_CONFIG must name a file that exists, got my.toml"),
+        ("LAP_CONFIG", "c" * 300, f"LAP_CONFIG must name a file that exists, got {'c' * 300}"),
     ],
 )
 def test_the_line_is_exactly(tmp_path: Path, variable: str, text: str, line: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from bus.messages import StreamInfo
-from services.data_file.files import LEAP_MS
+from services.data_file.files import LEAP_MS, refuse_seconds
 from services.feed.config import FeedConfig, Instrument
 from services.feed.core import FeedRules
 from services.feed.source import make_info
@@ -41,6 +41,7 @@ def columns_of_files(config: FeedConfig, paths: Sequence[Path]) -> Columns | Non
 
 def _of_ticks(config: FeedConfig, ticks: Ticks) -> Columns | None:
     newest = np.maximum.accumulate(ticks.ts_ms)
+    refuse_seconds(int(ticks.ts_ms.min()))
     if (np.diff(newest) > LEAP_MS).any():
         return None
     start_ms = session_start_ms(int(ticks.ts_ms.min()), int(newest[-1]), config.interval_ms)
@@ -57,6 +58,7 @@ def _of_candles(config: FeedConfig, file: DataArrays) -> Columns | None:
     open_ms, numbers = file.ts_ms, file.numbers
     if open_ms.size < 2 or not are_candles_believed(open_ms, numbers, config.interval_ms):
         return None
+    refuse_seconds(int(open_ms[0]))
     start_ms = session_start_ms(int(open_ms[0]), int(open_ms[-1]), config.interval_ms)
     begin = int(open_ms.searchsorted(start_ms))
     before = candle_columns(open_ms[:begin], numbers[:begin], _candle_info(config))
