@@ -34,10 +34,12 @@ HEAD = """# Measured
 By `make bench`, which writes this file. Ours and the peer's were taken in turns within one run, so that a busy moment meets both; each
 figure is the median of its run's trials. The ratio is ours over the peer's. What each bench does stands at the head of its script.
 
-A decision can not be acknowledged as fast as an empty round of four hops: a round that records, encodes, decodes and commits, and does nothing
-else (`laden`), says how near to it a session can come, and how near this one has come.
+A decision can not be acknowledged as fast as an empty round of four hops. A round that records, encodes, decodes and commits, and does nothing
+else (`laden`), says how near to it anything can come that keeps the rules. One with our own feed, broker and strategy cores, recording and journal on
+the same bare sockets says what the execution model costs on top, and how little runner, bus and supervision add to that. Why the cores weigh
+so much at 100 ticks a second the last row tells: between two ticks a processor rests, and after that the same work takes several times as long.
 
-A replay over candles costs next to nothing for a candle, and less than a fifth of a millisecond for a trade: its order, fills, stop, fees and
+A replay over candles costs next to nothing for a candle, and some tenths of a millisecond for a trade: its order, fills, stop, fees and
 account, each a message in exact decimals, as in a live session. So its ratio to others depends on how often a strategy trades; what
 says the same messages and reckons the same trades, and does nothing else, says how near to them a replay can come.
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from bare_rounds import Cargo, Empty, Laden, rounds
-from core_rounds import Cores
+from core_rounds import Cores, alone
 from crashing import own_ports
 from flood_feed import SAID, START_MS, Flood
 from flood_session import flood_session
@@ -77,7 +77,20 @@ def main() -> int:
             compare(f"{what}; rounds with our cores", mine, own, "ms", places=3)
             compare(f"{what}; not ours but laden over empty rounds: the least there is", least, none, "ms", places=3)
             compare(f"{what}; not ours but rounds with our cores over empty rounds", own, none, "ms", places=3)
+    rested(8.0)
     return 0
+
+
+def rested(rest_ms: float) -> None:
+    """Print what a rest costs: meanwhile the processor has lost what it had at hand of our code and data."""
+    found_ms = []
+    for rest in (rest_ms, 0.0):
+        with tempfile.TemporaryDirectory() as place:
+            found_ms.append(
+                quantile(alone(Cores(Flood(500, 0, CANDLE_MS), CANDLE_MS, SETTINGS, Path(place)), rest), 0.5)
+            )
+    what = f"the cores' work for a decision in one process, without sockets: after a rest of {rest_ms:g} ms; at once after the last"
+    compare(what, found_ms[0], found_ms[1], "ms", places=3)
 
 
 if __name__ == "__main__":
