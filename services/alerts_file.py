@@ -9,6 +9,7 @@ from types import TracebackType
 
 from services.clock import iso, monotonic_ms, wall_ms
 
+ALERTS_FILE = "alert.txt"
 SAME_EVERY_MS = 60_000
 """The same message is written at most this often by one process; the next one says how many were left out."""
 MOST_KINDS = 1_000
@@ -24,7 +25,7 @@ def alert(log_dir: Path, level: str, message: str) -> None:
     line = f"[{iso(wall_ms())}] {level} {' '.join(message.split())}\n".encode()
     try:
         log_dir.mkdir(parents=True, exist_ok=True)
-        fd = os.open(log_dir / "alert.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        fd = os.open(log_dir / ALERTS_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
         try:
             os.write(fd, line)
         finally:
@@ -32,6 +33,14 @@ def alert(log_dir: Path, level: str, message: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"alert.txt can not be written ({error.strerror}): {line.decode()}")
+
+
+def alerts_size(log_dir: Path) -> int:
+    """Return how many bytes of alerts there are."""
+    try:
+        return (log_dir / ALERTS_FILE).stat().st_size
+    except OSError:
+        return 0
 
 
 def alert_of_crashes(log_dir: Path, process: str) -> None:

@@ -17,8 +17,9 @@ from services.alerts_file import alert, alert_of_crashes
 from services.broker.finishing import finish_journal
 from services.clock import wall_ms
 from services.feed.packed_file import pack
+from services.monitor.system_log_file import KEEP_FILES
 from services.replay.seal_file import seal_run
-from services.report.build import build_report
+from services.report.build import build_report, last_life_ms
 from services.session.launcher import Process
 from services.session.locks import FileLock
 from services.session.state import (
@@ -45,15 +46,15 @@ def close_session(session: Session, told: Stop | None = None) -> Path:
 
     Args:
         session: the session.
-        told: the stop, for a session that could not write it down.
+        told: the stop, by one that saw the session end; it counts where the session could not write it down.
     """
-    crash = Stop(session.run_id, StopReason.INTERNAL_ERROR, "closing", "it crashed", wall_ms())
+    crash = Stop(session.run_id, StopReason.INTERNAL_ERROR, "closing", "it crashed", last_life_ms(session.run_dir))
     stop = read_stop(session) or told or crash
     if stop.code and not (session.run_dir / "summary.html").is_file():  # with a report it was told before
         alert(session.log_dir, "CRITICAL", f"the session ends: {stop.reason.value}: {stop.detail}")
     _see_off(session)
     finish_journal(session.run_dir, session.state_dir, session.settings, stop.reason)
-    report = build_report(session.run_dir, _end(session, stop))
+    report = build_report(session.run_dir, _end(session, stop, ended_at_ms=wall_ms() if told else stop.at_ms))
     seal_run(session.run_dir)
     with contextlib.suppress(OSError):  # the plain recording does as well
         pack(session.run_dir)
@@ -107,7 +108,7 @@ def _staying(session: Session) -> Iterator[tuple[Process, bool]]:
                 yield service, is_orphan
 
 
-def _end(session: Session, stop: Stop) -> Mapping[str, Any]:
+def _end(session: Session, stop: Stop, *, ended_at_ms: int) -> Mapping[str, Any]:
     views, logged = read_views(session), _logged(session)
     restarts = {service: view.get("restarts", 0) for service, view in views.items()}
     failures = [
@@ -126,7 +127,7 @@ def _end(session: Session, stop: Stop) -> Mapping[str, Any]:
         "code": stop.code,
         "by": stop.by,
         "detail": stop.detail,
-        "ended_at_ms": wall_ms(),
+        "ended_at_ms": ended_at_ms,
         "restarts": restarts,
         "feed": _feed_counts(session),
         "notes": [event["message"] for event in logged if event.get("event") == "warming_up"][:1],
@@ -155,9 +156,10 @@ def _feed_counts(session: Session) -> dict[str, Any]:
 
 
 def _logged(session: Session) -> list[dict[str, Any]]:
-    """Return the run's events out of the system log; a line that is torn is left out."""
+    """Return the run's events out of the system log, oldest first; a line that is torn is left out."""
     found = []
-    for path in (session.log_dir / "system.jsonl.1", session.log_dir / "system.jsonl"):
+    names = [*(f"system.jsonl.{number}" for number in range(KEEP_FILES, 0, -1)), "system.jsonl"]
+    for path in (session.log_dir / name for name in names):
         with contextlib.suppress(OSError), path.open("rb") as file:
             for line in file:
                 with contextlib.suppress(orjson.JSONDecodeError):

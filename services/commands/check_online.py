@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,6 +20,7 @@ import websocket
 
 from services.clock import monotonic_ms, wall_ms
 from services.feed.bitunix_frames import CHANNELS
+from services.feed.bitunix_rest import NoRedirects
 from services.feed.bitunix_rows import kline_path, pairs_path, parse_klines, parse_pair, parse_symbols, unlisted
 from services.feed.config import MINUTE_MS
 from services.feed.facts import Refusal
@@ -146,14 +148,15 @@ def _get_candles(url: SplitResult, symbol: str) -> tuple[bytes, str]:
 def _get(url: SplitResult, path: str, name: str) -> tuple[bytes, str]:
     target = f"{url.geturl().rstrip('/')}{path}"
     request = urllib.request.Request(target, headers=_HEADERS)  # noqa: S310 - the setting allows http(s) alone
-    opener = urllib.request.build_opener(*([] if proxy_for(target) else [urllib.request.ProxyHandler({})]))
+    direct = [] if proxy_for(target) else [urllib.request.ProxyHandler({})]
+    opener = urllib.request.build_opener(*direct, NoRedirects())
     try:
         with opener.open(request, timeout=TIMEOUT_MS / 1000) as answer:
             return answer.read(_MOST_BYTES), answer.headers.get("Date") or ""
     except urllib.error.HTTPError as error:
         advice = f"The server answered {error.code} {error.reason}; wait a minute if it is 429, else check the URL."
         raise _UnreachableError(Finding(name, str(error.code), ok=False, advice=advice)) from None
-    except (OSError, ValueError) as error:
+    except (OSError, HTTPException, ValueError) as error:
         advice = f"The server did not answer ({_reason(error)}); check bitunix_rest_url."
         raise _UnreachableError(Finding(name, "no answer", ok=False, advice=advice)) from None
 
@@ -211,9 +214,10 @@ def _channel_of(frame: str | bytes) -> str:
     """The channel of a frame with data in it; an unknown symbol's depth has empty prices and counts as none."""
     try:
         message = json.loads(frame)
-    except ValueError:
+        is_empty = '["",""]' in "".join(json.dumps(message).split())
+    except (ValueError, RecursionError):
         return ""
-    if not isinstance(message, dict) or not message.get("data") or '["",""]' in "".join(json.dumps(message).split()):
+    if not isinstance(message, dict) or not message.get("data") or is_empty:
         return ""
     return str(message.get("ch", ""))
 

@@ -7,6 +7,7 @@ one event and is shown once.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bus.words import Level
 
@@ -53,7 +54,7 @@ class Merger:
     def merge(self, lines: Iterable[LogLine]) -> Iterator[LogLine]:
         """Yield lines in order; call it again with what came later."""
         for line in sorted(lines, key=lambda line: line.ts):
-            key, at = (line.service, line.event, line.message), _clock_ms(line.ts)
+            key, at = (line.service, line.event, line.message), _ms(line.ts)
             before = self._shown.get(key)
             if line.event and before is not None and abs(at - before) <= _SAME_MS:
                 continue
@@ -68,10 +69,9 @@ def is_at_least(line: LogLine, level: str) -> bool:
     return line.level not in LEVELS or LEVELS.index(line.level) >= LEVELS.index(level)
 
 
-def _clock_ms(iso: str) -> int:
-    """Milliseconds of the time of day of `2026-11-23T05:18:00.123Z`; 0 of anything else."""
+def _ms(iso: str) -> int:
+    """Milliseconds since the epoch of `2026-11-23T05:18:00.123Z`; 0 of anything else."""
     try:
-        hours, minutes, seconds = iso[11:].rstrip("Z").split(":")
-        return (int(hours) * 60 + int(minutes)) * 60_000 + round(float(seconds) * 1000)
-    except ValueError:
+        return round(datetime.fromisoformat(iso).replace(tzinfo=UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
         return 0

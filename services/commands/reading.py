@@ -1,9 +1,11 @@
 """`lap logs`: the logs of all processes as one, in the order of time, once or as they grow."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from rich.console import Console
 from rich.text import Text
@@ -53,8 +55,14 @@ def logs_command(log_dir: Path, session: Session | None, service: str, level: st
     return 0
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave what is to be done to the command: whoever read had enough, which is no failure."""
+        raise BrokenPipeError
+
+
 def _show(tails: "Iterable[Tail]", is_wanted: Callable[[LogLine], bool], *, follow: bool) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = _Console(highlight=False, soft_wrap=True)
     merger = Merger()
     while True:
         for line in merger.merge(line for tail in tails for line in tail.fresh() if is_wanted(line)):
@@ -92,19 +100,32 @@ class Tail:
     def fresh(self) -> Iterator[LogLine]:
         """Yield whole lines that were added."""
         with contextlib.suppress(OSError), self.path.open("rb") as file:
-            found = self.path.stat()
+            found = os.fstat(file.fileno())
             if self._at is None:
                 self._at = max(0, found.st_size - LAST_BYTES)
-            elif found.st_ino != self._inode or found.st_size < self._at:
+            elif found.st_ino != self._inode:
+                yield from self._rest()
+                self._at = 0
+            elif found.st_size < self._at:
                 self._at = 0
             self._inode = found.st_ino
-            file.seek(self._at)
-            for text in file:
-                if not text.endswith(b"\n"):
-                    break
-                self._at += len(text)
-                if (line := parse(text, self._service)) is not None:
-                    yield line
+            yield from self._lines(file, self._at)
+
+    def _rest(self) -> Iterator[LogLine]:
+        """Yield what came into the file before it was rotated, after the last look."""
+        with contextlib.suppress(OSError), self.path.with_name(f"{self.path.name}.1").open("rb") as file:
+            if os.fstat(file.fileno()).st_ino == self._inode:
+                yield from self._lines(file, self._at or 0)
+
+    def _lines(self, file: BinaryIO, begin: int) -> Iterator[LogLine]:
+        file.seek(begin)
+        self._at = begin
+        for text in file:
+            if not text.endswith(b"\n"):
+                break
+            self._at += len(text)
+            if (line := parse(text, self._service)) is not None:
+                yield line
 
 
 def _refuse(sentence: str) -> int:

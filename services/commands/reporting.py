@@ -7,7 +7,7 @@ import typer
 
 from services.commands.progress import busy
 from services.replay.seal_file import changed_since_sealed
-from services.report.build import LostJournalError, remake_report
+from services.report.build import END, LostJournalError, remake_report
 
 FAILED = 1
 
@@ -25,6 +25,8 @@ def report_command(run_dir: Path, *, is_running: bool, opens: bool, quiet: bool)
         with busy(f"making the report of {run_dir.name}", quiet=quiet):
             altered = changed_since_sealed(run_dir)
             page = remake_report(run_dir, is_running=is_running, altered=altered)
+            if is_running and (run_dir / END).exists():  # it ended meanwhile, and its own report may be under ours
+                page = remake_report(run_dir, altered=altered)
     except LostJournalError as error:
         typer.echo(str(error), err=True)
         return FAILED

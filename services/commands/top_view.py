@@ -16,7 +16,7 @@ PLAIN_SPARKS = "_.-=*#"
 _STATES = {"RUNNING": "green", "STARTING": "yellow", "BACKOFF": "red", "STOPPING": "yellow", "FATAL": "bold red"}
 SHOWN_EVENTS = frozenset(
     [
-        *("fill", "trade_closed", "order_rejected", "order_cancelled", "service_failed", "service_restarted"),
+        *("fill", "trade_closed", "order_rejected", "order_cancelled", "service_failed"),
         *("data_stale", "data_gap", "feed_reconnecting", "feed_lost", "breaker_tripped", "entries_halted"),
         *("decision_timed_out", "strategy_failed", "candle_poisoned", "session_stopping"),
     ]

@@ -50,6 +50,11 @@ class Line:
         return count % int(fault.number) == 0
 
 
+def _deep() -> str:
+    """A list that a parser still takes, and that most programs can not write out again."""
+    return "[" * 1_000 + "]" * 1_000
+
+
 def garbage(push: Push) -> tuple[Frame, ...]:
     """Return malformed frames in the guise of a push: each a thing a client must survive."""
     trade = f'{{"ch":"trade","symbol":"{push.symbol}","ts":{push.ts_ms},"data":'
@@ -78,6 +83,8 @@ def garbage(push: Push) -> tuple[Frame, ...]:
         f'{{"ch":"trade","symbol":"{push.symbol}\xff'.encode("latin-1"),
         "[" * 20_000,
         '{"data":' * 5_000 + "1" + "}" * 5_000,
+        f'{{"op":{_deep()}}}',
+        trade + f'[{{"t":"2026-01-01T00:00:00Z","p":{_deep()},"v":"1","s":"buy"}}]}}',
         trade + '[{"t":"2026-01-01T00:00:00Z","p":"0.1","v":"1","s":"buy"}]}',
         push.frame.replace(f'"ts":{push.ts_ms}', f'"ts":{push.ts_ms - HOUR_MS}'),
         push.frame.replace(f'"ts":{push.ts_ms}', f'"ts":{push.ts_ms + 2 * HOUR_MS}'),

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from services.feed.bitunix_text import UnreadableError, iso_ms, number, time_ms
+from services.feed.bitunix_text import UnreadableError, iso_ms, number, shown, time_ms
 from services.feed.facts import RawFunding, RawQuote, RawTrade, Refusal
 
 TRADE: Final = "trade"
@@ -66,9 +66,9 @@ def parse_frame(frame: bytes | str, symbol: str) -> list[FrameFact]:
     try:
         content = orjson.loads(frame)
     except (orjson.JSONDecodeError, RecursionError):
-        return [Refusal("not_json", _shown(frame))]
+        return [Refusal("not_json", _beginning(frame))]
     if type(content) is not dict:
-        return [Refusal("not_an_object", _shown(frame))]
+        return [Refusal("not_an_object", _beginning(frame))]
     try:
         return [_control(content)] if "op" in content else _push(content, symbol)
     except _Refused as refused:
@@ -77,7 +77,7 @@ def parse_frame(frame: bytes | str, symbol: str) -> list[FrameFact]:
         return [Refusal("unreadable", str(error)[:200])]
 
 
-def _shown(frame: bytes | str) -> str:
+def _beginning(frame: bytes | str) -> str:
     text = frame[:80]
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
@@ -85,11 +85,11 @@ def _shown(frame: bytes | str) -> str:
 def _control(content: dict[str, Any]) -> Control:
     op, data = content["op"], content.get("data")
     if "pong" in content:
-        return Control("pong", str(content["pong"])[:40])
+        return Control("pong", shown(content["pong"]))
     if type(op) is not str:
-        raise _Refused("unknown_control", f"op is {str(op)[:40]!r}")
+        raise _Refused("unknown_control", f"op is {shown(op)!r}")
     if type(data) is dict and data.get("result") is False:
-        return Control("refused", f"{op}: {str(data.get('msg', ''))[:100]}")
+        return Control("refused", f"{op}: {shown(data.get('msg', ''), 100)}")
     if op == "connect":
         return Control("greeting")
     if op == "pong":
@@ -102,7 +102,7 @@ def _control(content: dict[str, Any]) -> Control:
 def _push(content: dict[str, Any], symbol: str) -> list[FrameFact]:
     channel = content.get("ch")
     if type(channel) is not str:
-        raise _Refused("no_channel", f"keys are {', '.join(map(str, list(content)[:6]))}")
+        raise _Refused("no_channel", f"keys are {', '.join(list(content)[:6])}")
     read = _READERS.get(channel) or _reader_of_family(channel)
     if read is None:
         raise _Refused("unknown_channel", channel)
@@ -110,7 +110,7 @@ def _push(content: dict[str, Any], symbol: str) -> list[FrameFact]:
     if channel != "tickers":
         said = content.get("symbol")
         if type(said) is not str or said.upper() != symbol:
-            raise _Refused("other_symbol", f"{channel} of {str(said)[:40]!r}")
+            raise _Refused("other_symbol", f"{channel} of {shown(said)!r}")
     return read(ts_ms, content)
 
 
@@ -155,7 +155,7 @@ def _trade(ts_ms: int, element: object) -> FrameFact:
     side = element.get("s")
     aggressor = SIDES.get(side.lower()) if type(side) is str else None
     if aggressor is None:
-        return Refusal("unknown_side", str(side)[:40])
+        return Refusal("unknown_side", shown(side))
     return RawTrade(ts_ms, price, size, aggressor)
 
 

@@ -78,7 +78,7 @@ class BitunixRest:
         self._deliver = deliver
         self._stop = threading.Event()
         direct = [] if proxy_for(base_url) else [ProxyHandler({})]
-        self._opener = build_opener(*direct, _NoRedirects())
+        self._opener = build_opener(*direct, NoRedirects())
 
     def ask_pair(self) -> None:
         """Ask for the symbol's grids."""
@@ -221,7 +221,7 @@ class BitunixRest:
             raise _Refused(Refusal("no_answer", (str(error) or type(error).__name__)[:200])) from None
 
 
-class _NoRedirects(HTTPRedirectHandler):
+class NoRedirects(HTTPRedirectHandler):
     """The exchange does not send us elsewhere; what does is somebody else (a hotel's login page)."""
 
     def redirect_request(self, *_arguments: object) -> None:

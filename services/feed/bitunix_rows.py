@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from services.feed.bitunix_text import UnreadableError, number, time_ms
+from services.feed.bitunix_text import UnreadableError, number, shown, time_ms
 from services.feed.config import HOUR_MS, MINUTE_MS, Instrument
 from services.feed.facts import RawCandle, Refusal
 from services.feed.guards import refuse_candle
@@ -70,8 +70,8 @@ def parse_pair(body: bytes, symbol: str) -> Instrument | Refusal:
     if isinstance(rows, Refusal):
         return rows
     for row in rows if type(rows) is list else [rows]:
-        if type(row) is dict and str(row.get("symbol")).upper() == symbol:
-            status = str(row.get("symbolStatus")).upper()
+        if type(row) is dict and shown(row.get("symbol")).upper() == symbol:
+            status = shown(row.get("symbolStatus")).upper()
             if status in _NOT_TRADED:
                 words = f"symbol must be one that is traded, {symbol} is {status} on the exchange"
                 return Refusal("not_traded", words)
@@ -102,10 +102,10 @@ def _data(body: bytes) -> Any:
     except (orjson.JSONDecodeError, RecursionError):
         return Refusal("not_json", body[:80].decode("utf-8", "replace"))
     if type(content) is not dict:
-        return Refusal("not_an_object", str(content)[:80])
+        return Refusal("not_an_object", shown(content))
     code = content.get("code")
-    if str(code) != "0":
-        return Refusal("rest_code", f"code {str(code)[:20]}: {str(content.get('msg'))[:100]}")
+    if shown(code) != "0":
+        return Refusal("rest_code", f"code {shown(code, 20)}: {shown(content.get('msg'), 100)}")
     return content.get("data")
 
 
@@ -145,5 +145,5 @@ def _instrument(row: dict[str, Any]) -> Instrument | Refusal:
 def _grid(places: object, name: str) -> Decimal:
     value = number(places, name)
     if not 0 <= value <= _MOST_PLACES or value != int(value):
-        raise UnreadableError(f"{name} is no number of places: {str(places)[:40]!r}")
+        raise UnreadableError(f"{name} is no number of places: {shown(places)!r}")
     return Decimal(1).scaleb(-int(value))

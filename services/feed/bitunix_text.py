@@ -20,6 +20,14 @@ class UnreadableError(ValueError):
     """A text that is no number or no time; the message names the field."""
 
 
+def shown(value: object, most: int = 40) -> str:
+    """Return what stands where something else should, in at most so many characters; of a list or an object its kind.
+
+    What is nested deep enough can be read, and not be written out again.
+    """
+    return type(value).__name__ if isinstance(value, list | dict) else str(value)[:most]
+
+
 def number(value: object, name: str) -> float:
     """Return a decimal text, or a number, as the nearest double.
 
@@ -30,7 +38,7 @@ def number(value: object, name: str) -> float:
         return float(value)
     if type(value) in {float, int}:
         return float(value)  # type: ignore[arg-type]  # narrowed by the line above
-    raise UnreadableError(f"{name} is no number: {str(value)[:40]!r}")
+    raise UnreadableError(f"{name} is no number: {shown(value)!r}")
 
 
 def time_ms(value: object, name: str) -> int:
@@ -43,7 +51,7 @@ def time_ms(value: object, name: str) -> int:
         value = int(value)
     if type(value) is int and FIRST_MS <= value < END_MS:
         return value
-    raise UnreadableError(f"{name} is no time in ms: {str(value)[:40]!r}")
+    raise UnreadableError(f"{name} is no time in ms: {shown(value)!r}")
 
 
 def iso_ms(value: object, name: str) -> int:
@@ -59,5 +67,5 @@ def iso_ms(value: object, name: str) -> int:
     try:
         moment = datetime.fromisoformat(seconds + zone.replace("Z", "+00:00")).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise UnreadableError(f"{name} is no time: {str(value)[:40]!r}") from None
+        raise UnreadableError(f"{name} is no time: {shown(value)!r}") from None
     return int(moment.timestamp()) * 1000 + int((fraction or "0")[:3].ljust(3, "0"))

@@ -7,6 +7,7 @@ mistaken for a silent exchange.
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from bus.messages import (
     BrokerStatus,
@@ -38,7 +39,7 @@ class View:
     """The session at a glance. `age_ms` per service since its last beat; money in quote currency.
 
     `missing` candles keep the strategy from being warm, which it is at event time `warm_at_ms` (None: not known yet).
-    `counts` are the system's counters by name, over the whole session.
+    `counts` are the system's counters by name, over the whole session; `feed_record` what a restarted monitor goes on from.
     """
 
     elapsed_ms: int
@@ -60,6 +61,7 @@ class View:
     data_age_ms: int = 0
     market_ts: int = 0
     counts: dict[str, float] = field(default_factory=dict)
+    feed_record: dict[str, Any] = field(default_factory=dict)
     ages_ms: dict[str, int] = field(default_factory=dict)
     pids: dict[str, int] = field(default_factory=dict)
 
@@ -96,9 +98,9 @@ class MonitorCore:
         return self._feed.last_ts_ms if self._feed else 0
 
     def take_silences(self, *, end: bool = False) -> list[Silence]:
-        """Return the silences that have ended since this was last asked; `end` ends the one that goes on."""
+        """Return the silences that have ended since this was last asked; `end`: the session ends, and the one that goes on."""
         if end:
-            self._note_silence(self._record.end())
+            self._note_silence(self._record.close())
         taken, self._silences = self._silences, []
         return taken
 
@@ -161,6 +163,7 @@ class MonitorCore:
             data_age_ms=self._feed.data_age_ms if self._feed else 0,
             market_ts=self.market_ts,
             counts=self._counts(),
+            feed_record=self._record.memory,
             ages_ms={name: now_ms - seen.beat_ms for name, seen in self._services.items()},
             pids={name: seen.pid for name, seen in self._services.items()},
         )

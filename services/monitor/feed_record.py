@@ -4,7 +4,9 @@ The feed's own counts begin anew when it is restarted. A silence is a time witho
 is connected, longer than a quote may be old; it ends with the next data, or with the feed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from bus.messages import FeedStatus
 
@@ -22,18 +24,28 @@ class FeedRecord:
 
     Args:
         stale_after_ms: a silence is at least this long.
-        reconnects: counted before (by a monitor that was restarted), and so the two below.
-        refused: events refused.
-        stale_sec: seconds of silence.
+        memory: of the record that a monitor kept which was restarted; None without one.
     """
 
-    def __init__(self, stale_after_ms: int, *, reconnects: int = 0, refused: int = 0, stale_sec: float = 0.0) -> None:
+    def __init__(self, stale_after_ms: int, memory: Mapping[str, Any] | None = None) -> None:
         self._stale_after_ms = stale_after_ms
-        self._before = [reconnects, refused]
-        self._now = [0, 0]
-        self._stale_ms = round(stale_sec * 1000)
-        self._age_ms = 0
-        self._last_ts_ms = 0
+        known = memory or {"before": [0, 0], "now": [0, 0], "stale_ms": 0, "age_ms": 0, "last_ts_ms": 0}
+        self._before: list[int] = list(known["before"])
+        self._now: list[int] = list(known["now"])
+        self._stale_ms, self._age_ms = int(known["stale_ms"]), int(known["age_ms"])
+        self._last_ts_ms = int(known["last_ts_ms"])
+        self._is_closed = False
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """All that is known, as JSON types: of earlier feeds, of this one, and the silence that goes on."""
+        return {
+            "before": self._before,
+            "now": self._now,
+            "stale_ms": self._stale_ms,
+            "age_ms": self._age_ms,
+            "last_ts_ms": self._last_ts_ms,
+        }
 
     def take(self, status: FeedStatus) -> Silence | None:
         """Take what the feed says; return the silence that it ends, if it does."""
@@ -41,13 +53,19 @@ class FeedRecord:
         if any(now > then for now, then in zip(self._now, said, strict=True)):
             self._before = [sum(both) for both in zip(self._before, self._now, strict=True)]
         self._now = said
-        ended = self.end() if status.data_age_ms < self._age_ms else None
+        if self._is_closed:
+            return None
+        ended = self._end() if status.data_age_ms < self._age_ms else None
         self._age_ms = status.data_age_ms
         self._last_ts_ms = status.last_ts_ms
         return ended
 
-    def end(self) -> Silence | None:
-        """End the silence that goes on, if one does."""
+    def close(self) -> Silence | None:
+        """The session ends, and with it the silence that goes on, if one does; what is not heard later is no silence."""
+        self._is_closed = True
+        return self._end()
+
+    def _end(self) -> Silence | None:
         if self._age_ms < self._stale_after_ms:
             return None
         self._stale_ms += self._age_ms

@@ -35,11 +35,14 @@ class MonitorShell:
         self._metrics = metrics
         self._session = session
         self._config = MonitorConfig.from_settings(session.settings)
-        self._core = MonitorCore(self._config, session.started_boot_ms, _record_so_far(self._config, session))
+        beat = {} if fresh else _last_heartbeat(session)
+        record = FeedRecord(self._config.silence_after_ms, beat.get("feed_record"))
+        self._core = MonitorCore(self._config, session.started_boot_ms, record)
         self._log = SystemLog(session.log_dir / "system.jsonl", fresh=fresh)
         self._next_heartbeat_ms = self._next_kill_look_ms = self._next_line_ms = 0
         self._closing_since_ms: int | None = None
         self._pids: dict[str, int] = {"monitor": os.getpid()}
+        self._told_until = str(beat.get("ts", ""))
         self._told: set[tuple[str, str]] = set()
         runner.subscribe("feed", [m.FeedStatus, m.Heartbeat, m.Notice], self._hear)
         runner.subscribe("strategy", [m.StrategyStatus, m.Heartbeat, m.Notice], self._hear)
@@ -136,7 +139,7 @@ class MonitorShell:
         """Log what supervisors say of crashes and hangs; a service that died could not say it itself."""
         for service, view in views.items():
             for failure in view.get("failures", ()):
-                if (service, failure["ts"]) not in self._told:
+                if failure["ts"] > self._told_until and (service, failure["ts"]) not in self._told:
                     self._told.add((service, failure["ts"]))
                     self._write("CRITICAL", service, "service_failed", f"{service} {failure['because']}")
 
@@ -168,13 +171,10 @@ class MonitorShell:
         )
 
 
-def _record_so_far(config: MonitorConfig, session: Session) -> FeedRecord:
-    """Go on counting where a monitor of this session that was restarted left off."""
+def _last_heartbeat(session: Session) -> Mapping[str, Any]:
+    """Return the last words of a monitor of this session that was restarted: this one goes on from there."""
     beat = read_json(session.log_dir / "heartbeat.json")
-    if not isinstance(beat, dict) or beat.get("run_id") != session.run_id:
-        return FeedRecord(config.silence_after_ms)
-    known = {name: beat.get("counts", {}).get(name, 0) for name in ("reconnects", "refused", "stale_sec")}
-    return FeedRecord(config.silence_after_ms, **known)
+    return beat if isinstance(beat, dict) and beat.get("run_id") == session.run_id else {}
 
 
 def compose(runner: Runner, session: Session) -> MonitorShell:

@@ -63,6 +63,7 @@ def heartbeat(
         "data_age": round(view.data_age_ms / 1000, 3),
         "market_ts": view.market_ts or None,
         "counts": view.counts,
+        "feed_record": view.feed_record,
         "warmup_missing": view.missing,
         "warm_at_ms": view.warm_at_ms if view.missing else None,
         "services": services,

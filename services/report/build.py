@@ -125,14 +125,14 @@ def _end(run_dir: Path, facts: JournalFacts, *, is_running: bool) -> tuple[End, 
     said = _table(read_json(run_dir / END))
     if said:
         notes = said.get("notes")
-        return _end_of(said, _last_life_ms(run_dir)), [str(note) for note in notes] if isinstance(notes, list) else []
+        return _end_of(said, last_life_ms(run_dir)), [str(note) for note in notes] if isinstance(notes, list) else []
     if facts.stop_reason is not None:
         note = "How the session ended is known from the broker's journal alone."
-        return End(facts.stop_reason, "", "broker", _last_life_ms(run_dir)), [note]
+        return End(facts.stop_reason, "", "broker", last_life_ms(run_dir)), [note]
     if is_running:
-        return End(None, "", "", _last_life_ms(run_dir)), []
+        return End(None, "", "", last_life_ms(run_dir)), []
     note = "This run did not end in order: figures are as the journal has them."
-    return End(StopReason.INTERNAL_ERROR, "", "", _last_life_ms(run_dir), in_order=False), [note]
+    return End(StopReason.INTERNAL_ERROR, "", "", last_life_ms(run_dir), in_order=False), [note]
 
 
 def _end_of(said: Mapping[str, Any], last_life_ms: int) -> End:
@@ -153,7 +153,8 @@ def _end_of(said: Mapping[str, Any], last_life_ms: int) -> End:
     )
 
 
-def _last_life_ms(run_dir: Path) -> int:
+def last_life_ms(run_dir: Path) -> int:
+    """Return when a run was last written to, wall ms; 0 without any of its files."""
     files = [run_dir / name for name in _SIGNS_OF_LIFE]
     return max((file.stat().st_mtime_ns // 1_000_000 for file in files if file.exists()), default=0)
 

@@ -15,7 +15,6 @@ from services.report.run import Bar, Run
 LANES = ("restarts", "connection", "stale data", "lost data", "decisions", "other")
 _LANE_OF = {
     "service_failed": "restarts",
-    "service_restarted": "restarts",
     "feed_reconnecting": "connection",
     "feed_lost": "connection",
     "data_stale": "stale data",

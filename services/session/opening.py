@@ -18,6 +18,7 @@ from typing import Any
 
 from bus.ports import PORTS
 from services import signals
+from services.alerts_file import alerts_size
 from services.clock import boot_ms, iso, monotonic_ms, wall_ms
 from services.session import locate
 from services.session.launcher import Launcher, Process, launcher_of_dict
@@ -155,11 +156,12 @@ def _join_or_make(launcher: Launcher, options: Mapping[str, str], cwd: Path, sta
     _make_writable(Path(cwd) / str(settings["values"]["log_dir"]))
     _refuse_latest(Path(cwd) / str(settings["values"]["runs_dir"]) / "latest")
     ports = _free_ports(settings["values"])
+    alerts_from = alerts_size(Path(cwd) / str(settings["values"]["log_dir"]))
     found = _close_crashed(state_dir, present)
     _refuse_what_was_kept(settings["values"], state_dir, cwd)
     for name in _STALE:
         (state_dir / name).unlink(missing_ok=True)
-    session = _make(launcher, settings, fingerprint, cwd, ports)
+    session = _make(launcher, settings, fingerprint, cwd, ports, alerts_from)
     keep_reserve(state_dir)
     _start_run(session, settings)
     write_atomic(session_file(state_dir), session.to_json(), private=True)
@@ -286,7 +288,12 @@ def close_in_child(state_dir: Path, stop: Stop | None = None) -> bool:
 
 
 def _make(
-    launcher: Launcher, settings: Mapping[str, Any], fingerprint: str, cwd: Path, ports: Mapping[str, int]
+    launcher: Launcher,
+    settings: Mapping[str, Any],
+    fingerprint: str,
+    cwd: Path,
+    ports: Mapping[str, int],
+    alerts_from: int,
 ) -> Session:
     values = dict(settings["values"])
     if values["seed"] is None:
@@ -305,6 +312,7 @@ def _make(
         fingerprint=fingerprint,
         root=str(cwd),
         on_ticks=bool(settings["on_ticks"]),
+        alerts_from=alerts_from,
     )
 
 
@@ -326,20 +334,24 @@ def _free_ports(settings: Mapping[str, Any]) -> dict[str, int]:
         raise RefusedError(f"metrics_port {metrics} is taken by another program")
     first = int(settings["bus_port"])
     if not first:
-        return dict(zip(PORTS, _free_block(), strict=True))
+        return dict(zip(PORTS, _free_block(metrics), strict=True))
     wanted = list(range(first, first + len(PORTS)))
+    if metrics in wanted:
+        raise RefusedError(
+            f"bus_port {first} needs ports {wanted[0]} to {wanted[-1]}, and metrics_port {metrics} is one of them"
+        )
     taken = [port for port in wanted if not is_free(port)]
     if taken:
         raise RefusedError(f"bus_port {first} needs ports {wanted[0]} to {wanted[-1]}, but {taken[0]} is taken")
     return dict(zip(PORTS, wanted, strict=True))
 
 
-def _free_block() -> list[int]:
+def _free_block(metrics: int | None) -> list[int]:
     while True:
         # A block: sessions that start at the same instant then meet in none of their ports, or once in a lifetime.
         start = _LOW + secrets.randbelow((_HIGH - _LOW) // len(PORTS)) * len(PORTS)
         ports = list(range(start, start + len(PORTS)))
-        if all(map(is_free, ports)):
+        if metrics not in ports and all(map(is_free, ports)):
             return ports
 
 

@@ -16,9 +16,9 @@ from services.clock import iso, wall_ms
 from services.waiting import read_json, write_atomic, write_first
 
 CLOSING_LOCK = "closing.lock"
+"""Held by the process that closes the session."""
 CARRY_FILE = "carry.json"
 """What a session with `on_stop = keep` leaves to the next one."""
-"""Held by the process that closes the session."""
 KILL_FILE_PATIENCE_MS = 1_000
 """How long the kill file may lie there before others act in the monitor's stead."""
 _RESERVE = "reserve"
@@ -40,6 +40,7 @@ class Session:
         fingerprint: of the settings' sources, so that joining processes can tell that they mean the same session.
         root: the working directory.
         on_ticks: the strategy decides on ticks, too.
+        alerts_from: bytes of `alert.txt` that were there before the session, and before the one it found crashed was closed.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class Session:
     fingerprint: str
     root: str
     on_ticks: bool = False
+    alerts_from: int = 0
 
     def path(self, setting: str) -> Path:
         """Return the path that a setting names, relative to the working directory."""

@@ -17,7 +17,7 @@ FIRST_BEAT_MS = 30_000
 END_MS = 4_000
 """A service that was told to stop is killed after this long."""
 CONFIG_EXIT = 2
-MOST_FAILURES = 99
+MOST_FAILURES = 100
 """Failures told in the view, the newest."""
 
 
@@ -48,6 +48,9 @@ class Keeper:
         self._beat_timeout_ms = int(settings["heartbeat_timeout_sec"] * 1000)
         self._policy = RestartPolicy(int(settings["max_restarts"]), int(settings["restart_window_sec"] * 1000))
         self._incarnation = 0
+        self.restarts = 0
+        """How often the service was started again."""
+        self._failed_times = 0
         self._because = ""
         self._failures: list[dict[str, str]] = []
         self._start_at_ms = monotonic_ms()
@@ -63,7 +66,8 @@ class Keeper:
         if self.state is State.STOPPING:
             self._end("it did not end in time after it was told to stop")
             return None
-        self._because = f"hung: no beat for {self._beat_timeout_ms / 1000:g} s"
+        patience_ms = FIRST_BEAT_MS if self.state is State.STARTING else self._beat_timeout_ms
+        self._because = f"hung: no beat for {patience_ms / 1000:g} s"
         self._end(self._because)
         return self._failed(now_ms)
 
@@ -109,11 +113,6 @@ class Keeper:
             grace = END_MS if self.state is State.STOPPING else self._beat_timeout_ms
             self._alive_until_ms = max(self._alive_until_ms, now_ms + grace)
 
-    @property
-    def restarts(self) -> int:
-        """How often the service was started again."""
-        return self._policy.total
-
     def _start(self, now_ms: int) -> Verdict | None:
         self._incarnation += 1
         try:
@@ -122,6 +121,8 @@ class Keeper:
             self._because = f"could not be started: {error.strerror}"
             return self._failed(now_ms)
         self._alive_until_ms = now_ms + FIRST_BEAT_MS
+        if self._incarnation > 1:
+            self.restarts += 1
         self._be(State.STARTING)
         return None
 
@@ -133,15 +134,14 @@ class Keeper:
             self._be(State.RUNNING)
 
     def _failed(self, now_ms: int) -> Verdict | None:
-        number = len(self._failures) + 1
-        alert(self._session.log_dir, "CRITICAL", f"{self.service} {self._because} (failure {number} of this session)")
-        self._failures = [*self._failures[-MOST_FAILURES:], {"ts": iso(wall_ms()), "because": self._because}]
+        self._failed_times += 1
+        text = f"{self.service} {self._because} (failure {self._failed_times} of this session)"
+        alert(self._session.log_dir, "CRITICAL", text)
+        self._failures = [*self._failures, {"ts": iso(wall_ms()), "because": self._because}][-MOST_FAILURES:]
         delay = self._policy.failed(now_ms, os.urandom(1)[0] / 255)
         if delay is None:
             self._be(State.FATAL)
-            return Verdict(
-                False, f"{self.service} {self._because}, and was restarted {self._policy.total} times before"
-            )
+            return Verdict(False, f"{self.service} {self._because}, and was restarted {self.restarts} times before")
         self._start_at_ms = now_ms + delay
         self._be(State.BACKOFF)
         return None
@@ -163,7 +163,7 @@ class Keeper:
             "pid": self.child.process.pid if self.child else None,
             "service": asdict(self.child.process) if self.child else None,
             "supervisor": self._me,
-            "restarts": self._policy.total,
+            "restarts": self.restarts,
             "failures": self._failures,
         }
         try:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 
 from services import signals
-from services.alerts_file import alert
+from services.alerts_file import ALERTS_FILE, alert, alerts_size
 from services.clock import monotonic_ms
 from services.session.state import Session
 
@@ -36,11 +36,11 @@ class Messenger:
     def __init__(self, session: Session, tell: Callable[[str], None]) -> None:
         self._urls = list(session.settings.get("alert_urls") or ())
         self._log_dir = session.log_dir
-        self._path = session.log_dir / "alert.txt"
+        self._path = session.log_dir / ALERTS_FILE
         self._title = f"laptop-agents {session.settings['symbol']} {session.run_id}"
         self._root = session.root
         self._tell = tell
-        self._told = [self._size()] * len(self._urls)
+        self._told = [session.alerts_from] * len(self._urls)
         self._next_ms = 0
         self._pause_ms = PAUSE_MS
         self._child: subprocess.Popen[bytes] | None = None
@@ -62,7 +62,7 @@ class Messenger:
                 self._next_ms = 0
                 self.turn(monotonic_ms())
         self._finish(deadline)
-        size = self._size()
+        size = alerts_size(self._log_dir)
         if missed := sum(told < size for told in self._told):
             self._tell(f"alerts were not sent to {missed} of the {len(self._urls)} alert_urls: {self._path} has them")
 
@@ -75,12 +75,6 @@ class Messenger:
             self._child.wait()
             self._hear_out(self._child)
 
-    def _size(self) -> int:
-        try:
-            return self._path.stat().st_size
-        except OSError:
-            return 0
-
     def _text(self, begin: int, end: int) -> str:
         """Return what the file has there, its end if that is much."""
         begin = max(begin, end - min(MOST_BYTES, MOST_AT_ONCE // len(self._urls)))
@@ -90,7 +84,7 @@ class Messenger:
         return ""
 
     def _send(self, now_ms: int) -> None:
-        size = self._size()
+        size = alerts_size(self._log_dir)
         behind = [place for place, told in enumerate(self._told) if told < size]
         if not behind:
             return

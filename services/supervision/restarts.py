@@ -34,7 +34,6 @@ class RestartPolicy:
         self._max_restarts = max_restarts
         self._window_ms = window_ms
         self._failures: deque[int] = deque()
-        self.total = 0
 
     def failed(self, now_ms: int, jitter: float) -> int | None:
         """Take note of a failure; return how many ms to wait before the next start, or None: no more.
@@ -48,7 +47,6 @@ class RestartPolicy:
         self._failures.append(now_ms)
         if len(self._failures) > self._max_restarts:
             return None
-        self.total += 1
         recent = len(self._failures)
         if recent == 1:
             return FIRST_DELAY_MS

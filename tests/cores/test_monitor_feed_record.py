@@ -1,5 +1,7 @@
 """What the monitor counts of the feed over a whole session: reconnects, refusals, silences."""
 
+import json
+
 import pytest
 
 from bus.messages import FeedState, FeedStatus
@@ -25,9 +27,10 @@ def test_a_silence_is_told_when_data_comes_again() -> None:
 def test_a_silence_that_goes_on_ends_with_the_session() -> None:
     record = FeedRecord(10_000)
     record.take(said(11))
-    assert record.end() == Silence(11.0, 7)
-    assert record.end() is None
-    assert record.stale_sec == 11.0
+    assert record.close() == Silence(11.0, 7)
+    assert record.close() is None
+    assert record.take(said(11.5)) is None
+    assert record.stale_sec == 11.0, "the feed's last word tells of the same silence"
 
 
 @pytest.mark.parametrize(
@@ -41,10 +44,18 @@ def test_counts_go_on_over_restarts_of_the_feed(counts: list[int], total: int) -
     assert (record.reconnects, record.refused) == (total, 2 * total)
 
 
-def test_a_monitor_that_was_restarted_goes_on_counting() -> None:
-    record = FeedRecord(10_000, reconnects=2, refused=5, stale_sec=1.5)
-    record.take(said(reconnects=1, refused=1))
-    assert (record.reconnects, record.refused, record.stale_sec) == (3, 6, 1.5)
+@pytest.mark.parametrize(
+    ("then", "total"),
+    [(said(16, reconnects=3, refused=5), (4, 7, 16.0)), (said(reconnects=1, refused=1), (5, 8, 15.0))],
+    ids=["the feed goes on", "the feed was restarted, too"],
+)
+def test_a_monitor_that_was_restarted_goes_on_counting(then: FeedStatus, total: tuple[int, int, float]) -> None:
+    record = FeedRecord(10_000)
+    for status in (said(reconnects=1, refused=2), said(15, reconnects=0, refused=0), said(15, reconnects=3, refused=5)):
+        record.take(status)
+    again = FeedRecord(10_000, json.loads(json.dumps(record.memory)))
+    again.take(then)
+    assert (again.reconnects, again.refused, again.stale_sec) == total
 
 
 def test_the_core_hands_on_what_it_noticed_and_shows_the_counts() -> None:

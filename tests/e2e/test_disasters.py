@@ -344,6 +344,32 @@ def test_alerts_reach_people(desk: Desk) -> None:
         assert (desk.directory / ".lap" / name).stat().st_mode & 0o077 == 0
 
 
+class _Open(_Inbox):
+    """One that takes everything."""
+
+    refused: ClassVar[list[str]] = [""]
+    arrived: ClassVar[list[str]] = []
+
+
+def test_a_crash_that_left_nobody_to_tell_of_it_is_told_by_the_next_session(desk: Desk) -> None:
+    program = desk.session()
+    desk.wait_running()
+    for process in program.family():
+        process.suspend()
+    for process in program.family():
+        process.kill()
+    program.wait(10)
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Open) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            url = f"json://127.0.0.1:{server.server_port}/"
+            again = desk.session(LAP_DURATION="0.1", LAP_ALERT_URLS=url)
+            assert again.wait(60) == 0, again.output()
+        finally:
+            server.shutdown()
+    assert "the session ends: internal_error: it crashed" in " ".join(_Open.arrived)
+
+
 def clock_of_its_own(desk: Desk) -> tuple[list[str], Path]:
     """Return what to start a session with so that it sees another boot time than we, and the file that holds it.
 

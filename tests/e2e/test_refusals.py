@@ -215,7 +215,9 @@ def test_taken_ports_are_refused(desk: Desk) -> None:
         port = min(port, 65_000)
         done = desk.lap("run", "--set", f"bus_port={port}", LAP_SOURCE="mock")
         metrics = desk.lap("run", "--set", f"metrics_port={port}", LAP_SOURCE="mock")
-    assert (done.returncode, metrics.returncode) == (2, 2)
+    both = desk.lap("run", "--set", "bus_port=30000", "--set", "metrics_port=30003", LAP_SOURCE="mock")
+    assert (done.returncode, metrics.returncode, both.returncode) == (2, 2, 2)
+    assert "metrics_port 30003 is one of them" in only_line(both.stderr)
     assert f"bus_port {port} needs" in only_line(done.stderr)
     assert only_line(metrics.stderr) == f"metrics_port {port} is taken by another program"
     assert not list(desk.directory.glob("runs/*")), "no run is left that never was"

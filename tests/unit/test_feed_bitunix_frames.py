@@ -94,6 +94,14 @@ def test_a_frame_means_what_it_means(frame: str, expected: list[FrameFact]) -> N
     assert [type(fact) for fact in parse_frame(frame, BTC)] == [type(fact) for fact in expected]
 
 
+DEEP = "[" * 1_000 + "]" * 1_000
+"""Read by our parser; most of Python gives up on writing it out."""
+DEEP_IN = {
+    "time": push("trade", [ONE_TRADE], ts="DEEP").replace('"DEEP"', "DEEP"),
+    "price": push("trade", [ONE_TRADE | {"p": "DEEP"}]).replace('"DEEP"', "DEEP"),
+    "rate": push("price", PRICE | {"fr": "DEEP"}).replace('"DEEP"', "DEEP"),
+}
+
 BAD = {
     "not JSON": ("hello", "not_json"),
     "empty": ("", "not_json"),
@@ -125,6 +133,10 @@ BAD = {
     "tickers are an object": (push("tickers", {}, None), "bad_shape"),
     "a ticker of nobody": (push("tickers", [{}], None), "bad_shape"),
     "data is missing": (push("price", None), "bad_shape"),
+    **{f"a deep {where}": (frame.replace("DEEP", DEEP), "unreadable") for where, frame in DEEP_IN.items()},
+    "a deep op": ('{"op":DEEP}'.replace("DEEP", DEEP), "unknown_control"),
+    "a deep side": (push("trade", [ONE_TRADE | {"s": "DEEP"}]).replace('"DEEP"', DEEP), "unknown_side"),
+    "a deep symbol": (push("trade", [ONE_TRADE], "DEEP").replace('"DEEP"', DEEP), "other_symbol"),
 }
 
 

@@ -86,6 +86,8 @@ def test_rows_that_can_not_be_are_left_out_and_doubles_count_once() -> None:
         (b'{"data":[]}', "rest_code"),
         (b'{"code":0,"data":{}}', "bad_shape"),
         (b'{"code":0}', "bad_shape"),
+        (b"[" * 1_000 + b"]" * 1_000, "not_an_object"),
+        (b'{"code":' + b"[" * 1_000 + b"]" * 1_000 + b"}", "rest_code"),
     ],
 )
 def test_an_answer_that_is_none_is_a_named_refusal(body: bytes, name: str) -> None:

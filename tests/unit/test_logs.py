@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,8 @@ def test_what_happens_again_later_is_shown_again() -> None:
     assert soon is not None
     assert later is not None
     assert list(Merger().merge([later, first, soon])) == [first, later]
+    (day_after,) = [replace(first, ts=first.ts.replace("-23T", "-24T"))]
+    assert list(Merger().merge([first, day_after])) == [first, day_after]
     nameless = LogLine(first.ts, "INFO", "feed", "", "a line of a library")
     assert len(list(Merger().merge([nameless, nameless]))) == 2
 
@@ -90,10 +94,27 @@ def test_it_follows_logs_as_they_grow_and_are_rotated(desk: Desk) -> None:
     write(logs, "feed", line(2, message="second"))
     write(logs, "broker", line(3, "broker", message="third"))
     eventually(lambda: "second" in program.output() and "third" in program.output(), 10, "what was added")
+    os.kill(program.pid, signal.SIGSTOP)
+    write(logs, "feed", line(4, message="last before"))
     (logs / "feed.jsonl").rename(logs / "feed.jsonl.1")
-    write(logs, "feed", line(4, message="fourth"))
+    write(logs, "feed", line(5, message="fourth"))
+    os.kill(program.pid, signal.SIGCONT)
     eventually(lambda: "fourth" in program.output(), 10, "what came after the rotation")
+    assert "last before" in program.output()
     os.kill(program.pid, signal.SIGINT)
     assert program.wait(10) == 0
     assert program.output().count("first") == 1
     assert "\x1b[" not in program.output(), "no colour into a file"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pipe whose reader has gone is a POSIX thing")
+def test_a_reader_that_has_seen_enough_is_no_failure(desk: Desk) -> None:
+    logs = desk.directory / "logs"
+    logs.mkdir()
+    write(logs, "feed", *(line(ms, message=f"no. {ms}") for ms in range(5_000)))
+    with subprocess.Popen([LAP, "logs"], cwd=desk.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.readline()
+        program.stdout.close()
+        assert (program.stderr.read(), program.wait(20)) == (b"", 0)

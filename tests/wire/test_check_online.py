@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -124,6 +125,25 @@ def test_rest_that_answers_otherwise_is_told(answer: Any, status: int, said: str
     finding = findings["REST candles" if status == 200 else "REST symbol"]
     assert not finding.ok
     assert said in finding.advice
+
+
+class Greets(BaseRequestHandler):
+    """Speaks first, and no HTTP: as what stands at a port for ssh."""
+
+    def handle(self) -> None:
+        self.request.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+        self.request.recv(10_000)
+
+
+def test_another_program_at_the_port_is_told() -> None:
+    with ThreadingTCPServer(("127.0.0.1", 0), Greets) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        with stream(saying(BOOK, TRADE, PRICE)) as ws_url:
+            finding = found(f"http://127.0.0.1:{server.server_address[1]}", ws_url)["REST symbol"]
+        server.shutdown()
+        thread.join()
+    assert finding.value == "no answer"
 
 
 def test_a_symbol_that_is_not_listed_is_told_with_its_nearest() -> None:
