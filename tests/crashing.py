@@ -27,7 +27,7 @@ from tape import write_tape
 
 from bus.messages import Message
 from services.feed.recording_file import read_all
-from services.session.opening import is_free
+from services.session.ports_tcp import is_free
 
 FILES = {"config.json", "journal.db", "seal.json", "summary.html", "summary.json", "trades.csv"}
 STARTING_BALANCE = 10_000

@@ -91,7 +91,7 @@ class Recording:
         self._in = path.open("rb", buffering=0)
         self._head_end = 0
         self._free_bytes = free_bytes
-        self._stretch_end = 0
+        self._stretch_end = STRETCH_BYTES
         self.is_short_of_room = False
         self.info: StreamInfo | None = None
         """The stream's head, None in a fresh recording."""

@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.ports import PORTS
 from services import signals
 from services.alerts_file import alerts_size
 from services.clock import boot_ms, iso, monotonic_ms, wall_ms
 from services.session import locate
 from services.session.launcher import Launcher, Process, launcher_of_dict
 from services.session.locks import FileLock
+from services.session.ports_tcp import PortsTakenError, free_ports
 from services.session.state import (
     CARRY_FILE,
     Session,
@@ -49,8 +48,6 @@ _STALE = (
 )
 _OPENING_MS = 10_000
 """How long a session of services started by hand may be without a living one: they are just being started."""
-_LOW, _HIGH = 20_000, 32_000
-"""Free ports are taken from below the range of outgoing connections, so that nobody's client sits on one."""
 
 
 class RefusedError(Exception):
@@ -155,7 +152,10 @@ def _join_or_make(launcher: Launcher, options: Mapping[str, str], cwd: Path, sta
     _refuse_kill_file(Path(cwd) / str(settings["values"]["kill_file"]))
     _make_writable(Path(cwd) / str(settings["values"]["log_dir"]))
     _refuse_latest(Path(cwd) / str(settings["values"]["runs_dir"]) / "latest")
-    ports = _free_ports(settings["values"])
+    try:
+        ports = free_ports(settings["values"])
+    except PortsTakenError as error:
+        raise RefusedError(str(error)) from None
     alerts_from = alerts_size(Path(cwd) / str(settings["values"]["log_dir"]))
     found = _close_crashed(state_dir, present)
     _refuse_what_was_kept(settings["values"], state_dir, cwd)
@@ -325,46 +325,6 @@ def _new_run(runs: Path, started_ms: int) -> str:
             (runs / name).mkdir()
             return name
     raise RefusedError(f"{runs} holds a thousand runs of this second")
-
-
-def _free_ports(settings: Mapping[str, Any]) -> dict[str, int]:
-    """Return the session's ports by name; the one of the metrics must be free as well."""
-    metrics = settings["metrics_port"]
-    if metrics is not None and not is_free(int(metrics)):
-        raise RefusedError(f"metrics_port {metrics} is taken by another program")
-    first = int(settings["bus_port"])
-    if not first:
-        return dict(zip(PORTS, _free_block(metrics), strict=True))
-    wanted = list(range(first, first + len(PORTS)))
-    if metrics in wanted:
-        raise RefusedError(
-            f"bus_port {first} needs ports {wanted[0]} to {wanted[-1]}, and metrics_port {metrics} is one of them"
-        )
-    taken = [port for port in wanted if not is_free(port)]
-    if taken:
-        raise RefusedError(f"bus_port {first} needs ports {wanted[0]} to {wanted[-1]}, but {taken[0]} is taken")
-    return dict(zip(PORTS, wanted, strict=True))
-
-
-def _free_block(metrics: int | None) -> list[int]:
-    while True:
-        # A block: sessions that start at the same instant then meet in none of their ports, or once in a lifetime.
-        start = _LOW + secrets.randbelow((_HIGH - _LOW) // len(PORTS)) * len(PORTS)
-        ports = list(range(start, start + len(PORTS)))
-        if metrics not in ports and all(map(is_free, ports)):
-            return ports
-
-
-def is_free(port: int) -> bool:
-    """Whether a port on the loopback interface could be taken now."""
-    with socket.socket() as probe:
-        if sys.platform != "win32":  # as libzmq and asyncio bind there: connections that have just ended hold nobody up
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def _start_run(session: Session, settings: Mapping[str, Any]) -> None:

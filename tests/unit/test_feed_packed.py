@@ -88,7 +88,7 @@ def test_a_packed_recording_that_is_broken_is_one_sentence_and_found_by_its_seal
 
 
 def test_a_disk_that_is_almost_full_ends_the_session_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looked at when the recording begins and once for each stretch of it, not for each burst."""
+    """Looked at once for each stretch of the recording, not for each burst."""
     monkeypatch.setattr(recording_file, "STRETCH_BYTES", 100_000)
     sizes: list[int] = []
 
@@ -102,6 +102,6 @@ def test_a_disk_that_is_almost_full_ends_the_session_in_order(tmp_path: Path, mo
     while not mouth.ended:
         now_ms += 100
         shell.on_turn(now_ms)
-    assert [size // 100_000 for size in sizes] == [0, 1, 2]
+    assert [size // 100_000 for size in sizes] == [1, 2, 3]
     assert mouth.ended == ["the disk of the recording is almost full"]
     recording.close()

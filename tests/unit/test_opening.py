@@ -7,6 +7,7 @@ import pytest
 
 from services.session import opening
 from services.session.launcher import run_launcher
+from services.session.ports_tcp import is_free
 
 
 def test_settings_that_are_never_resolved_are_refused_in_a_sentence(
@@ -25,5 +26,5 @@ def test_a_port_is_free_as_soon_as_nobody_listens() -> None:
         with socket.create_connection(("127.0.0.1", port)):
             accepted, _ = server.accept()
             accepted.close()  # who closes first waits for stray packets, for a minute
-        assert not opening.is_free(port)
-    assert opening.is_free(port)
+        assert not is_free(port)
+    assert is_free(port)
