@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -32,7 +33,7 @@ BENCHES = {
 HEAD = """# Measured
 
 By `make bench`, which writes this file. Ours and the peer's were taken in turns within one run, so that a busy moment meets both; each
-figure is the median of its run's trials. The ratio is ours over the peer's. What each bench does stands at the head of its script.
+figure is the median of its run's trials, or a quantile of all of them together. The ratio is ours over the peer's. What each bench does stands at the head of its script.
 
 A decision can not be acknowledged as fast as an empty round of four hops. A round that records, encodes, decodes and commits, and does nothing
 else (`laden`), says how near to it anything can come that keeps the rules. One with our own feed, broker and strategy cores, recording and journal on
@@ -72,11 +73,14 @@ def rows_of(script: Path) -> tuple[list[str], int]:
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=env) as bench:
         assert bench.stdout is not None
+        limit = threading.Timer(TIMEOUT_S, bench.kill)
+        limit.start()
         for line in bench.stdout:
             print(line, end="", flush=True)
             if line.count(" | ") == 3:
                 rows.append(line.strip())
-        return rows, bench.wait(TIMEOUT_S)
+        limit.cancel()
+        return rows, bench.wait()
 
 
 def conditions(load_before: float) -> str:

@@ -46,6 +46,7 @@ def decisions(plan: Flood) -> list[float]:
         for program in session.desk.programs:
             program.wait(60)
         said_ns = session.desk.json(SAID)
+    assert len(heard_ns) >= plan.ticks * plan.step_ms // CANDLE_MS - 1, "every decision is acknowledged in time"
     return [(at_ns - said_ns[(closed_ms - START_MS) // plan.step_ms]) / 1e6 for closed_ms, at_ns in heard_ns.items()]
 
 

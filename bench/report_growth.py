@@ -1,4 +1,4 @@
-"""The report and a look at the status of a replayed session, against how long it was: in ticks, and in candles and trades.
+"""The report of a replayed session, against how long it was: in ticks, and in candles and trades.
 
 The report is made of the journal alone, which grows with candles, orders and trades, not with ticks.
 """

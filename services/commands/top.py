@@ -11,7 +11,7 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console, Group
@@ -22,7 +22,7 @@ from services.commands.glance import glance, lines
 from services.commands.log_lines import LogLine
 from services.commands.reading import Tail
 from services.commands.top_view import Look, ended, picture
-from services.session.state import Session, ask_to_stop, read_stop
+from services.session.state import Session, ask_to_stop, read_stop, remove_kill_file
 from services.waiting import pause
 
 LOOK_EVERY_MS = 500
@@ -84,7 +84,7 @@ def top_command(session: Session, is_running: Callable[[Session], bool]) -> int:
 def _watch(
     session: Session, is_running: Callable[[Session], bool], live: Live, key_within: Callable[[int], str]
 ) -> int:
-    watch, question = Watch(session), ""
+    watch, question, has_asked = Watch(session), "", False
     is_plain = not _takes_all(live.console.encoding)
     while is_running(session):
         size = live.console.size
@@ -94,11 +94,15 @@ def _watch(
         if question:
             question = question if not key else ""
             if key in {"y", "Y"}:
+                has_asked = True
                 ask_to_stop(session, "lap top")
         elif key == "k":
             question = QUESTION
         elif key in {"q", "Q"}:
-            break
+            return 0
+    if has_asked:  # the session's end may have come just before
+        with suppress(OSError):
+            remove_kill_file(session)
     return 0
 
 

@@ -80,7 +80,8 @@ def _with_rates(
         price = next((event.price for event in these if isinstance(event, Trade)), None)
         flood = next((flood for flood in floods if flood.covers(elapsed_s(second * 1000))), None)
         if price is not None and flood is not None:
-            count = int(flood.number / speed)
+            rate = flood.number / speed
+            count = int((second + 1) * rate) - int(second * rate)  # less than one a second, too
             size = 1 / instrument.size_scale
             extra = [Trade(second * 1000 + index * 1000 // count, price, size, "buy") for index in range(count)]
             these = sorted([*these, *extra], key=lambda event: event.ts_ms)

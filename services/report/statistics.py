@@ -83,7 +83,7 @@ def measure(
     curve = equity_curve(trades, starting_balance, marks, first_ts)
     fall = deepest_fall(curve)
     known = _Known()
-    returns = daily_returns(curve)
+    returns = daily_returns(curve, marks)
     return Statistics(
         trades=len(trades),
         wins=len(wins),

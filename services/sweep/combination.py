@@ -19,6 +19,8 @@ SWEPT = frozenset(
     }
 )
 """The settings that a replay depends on."""
+PARAMS = "params."
+"""Before the name of a parameter of the strategy that is the name of a setting, too."""
 _LIKE = 0.8
 
 Refuses = Callable[[Mapping[str, Any]], str]
@@ -36,7 +38,7 @@ def settings_of(base: Resolved, values: Mapping[str, Value]) -> dict[str, Any]:
         SettingsError: together they break a rule.
     """
     texts = {name: text_of(value) for name, value in values.items() if name in NAMES}
-    params = {name: value for name, value in values.items() if name not in NAMES}
+    params = {name.removeprefix(PARAMS): value for name, value in values.items() if name not in NAMES}
     settings = dict(changed(base, texts, "the sweep").values) if texts else dict(base.values)
     return {**settings, "strategy_params": {**(settings["strategy_params"] or {}), **params}}
 
@@ -54,6 +56,7 @@ def check_space(space: Space, base: Resolved, refuses: Refuses) -> None:
             )
     reasons = []
     for values in corners(space):
+        _check_meaning(base, values, refuses)
         try:
             reason = refuses(settings_of(base, values))
         except SettingsError as error:
@@ -62,6 +65,21 @@ def check_space(space: Space, base: Resolved, refuses: Refuses) -> None:
             return
         reasons.append(reason)
     raise SweepError(f"{reasons[0]} ({texts_of(corners(space, 1)[0])}){_meant(space)}")
+
+
+def _check_meaning(base: Resolved, values: Mapping[str, Value], refuses: Refuses) -> None:
+    """Refuse the name of a setting that the strategy has a parameter of, too: one of the two would be left as it is."""
+    for name in (name for name in values if name in NAMES and name != "strategy"):
+        others = {other: value for other, value in values.items() if other != name}
+        try:
+            is_param = not refuses(settings_of(base, {**others, f"{PARAMS}{name}": values[name]}))
+        except SettingsError:
+            continue
+        if is_param:
+            raise SweepError(
+                f"{name} is a setting, and a parameter of the strategy: write {PARAMS}{name} for the parameter; "
+                "to sweep the setting, rename the parameter"
+            )
 
 
 def _check_setting(name: str, values: tuple[Value, ...], base: Resolved) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import inf
 from typing import Any
 
 from services.report.equity import daily_returns, equity_curve
@@ -26,6 +27,9 @@ LESS_IS_BETTER = frozenset(
     }
 )
 
+_OVER_LOSSES = frozenset({"profit_factor", "payoff_ratio"})
+"""Figures that are divided by what was lost."""
+
 Figures = Mapping[str, float | None]
 
 
@@ -41,14 +45,21 @@ class Goal:
         return -1 if self.figure in LESS_IS_BETTER else 1
 
     def score(self, figures: Figures) -> float | None:
-        """What is to be as great as possible; None where there is no such figure."""
+        """What is to be as great as possible: without end where nothing was lost to divide by; None without such a figure."""
         value = figures.get(self.figure)
+        if value is None and self.figure in _OVER_LOSSES and figures.get("wins") and not figures.get("losses"):
+            return inf
         return None if value is None else self.sign * value
+
+    def rank(self, figures: Figures) -> tuple[float, float] | None:
+        """What sorts the best first; of those without end the one that made most."""
+        score = self.score(figures)
+        return None if score is None else (-score, -(figures.get("net_pnl") or 0.0) if score == inf else 0.0)
 
     def best(self, candidates: Iterable[tuple[int, Figures]]) -> int | None:
         """The number of the best; of equal ones the lowest; None where none has the figure."""
-        scores = [(-score, number) for number, figures in candidates if (score := self.score(figures)) is not None]
-        return min(scores)[1] if scores else None
+        ranks = [(rank, number) for number, figures in candidates if (rank := self.rank(figures)) is not None]
+        return min(ranks)[1] if ranks else None
 
 
 def goal_of(name: str) -> Goal:
@@ -67,7 +78,7 @@ def measured(run: Run) -> dict[str, Any]:
     whole = summary(run)
     facts = run.facts
     curve = equity_curve(facts.trades, starting_balance(run), facts.equity, facts.first_ts)
-    shape = shape_of(daily_returns(curve))
+    shape = shape_of(daily_returns(curve, facts.equity))
     return {
         "figures": {name: whole[name] for name in FIGURES},
         "stop_reason": whole["stop_reason"],

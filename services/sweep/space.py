@@ -15,6 +15,9 @@ from services.sweep.errors import SweepError
 MOST_RUNS = 100_000
 """More runs than this are refused: nobody meant them, and the best of so many means nothing."""
 
+_LEAST, _MOST = Decimal("1e-12"), Decimal("1e12")
+"""Ends and steps of ranges lie between, or are 0."""
+
 Value = bool | int | float | str
 
 
@@ -174,4 +177,6 @@ def _number(text: str, word: str) -> Decimal:
         number = Decimal("NaN")
     if not number.is_finite():
         raise SweepError(f"--range {word}: {text!r} is no number")
+    if number and not _LEAST <= abs(number) <= _MOST:
+        raise SweepError(f"--range {word}: {text} is beyond all bounds")
     return number

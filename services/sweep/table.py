@@ -72,8 +72,8 @@ def best_of(runs: Sequence[Done], goal: Goal) -> Done | None:
 
 def ranked(runs: Iterable[Done], goal: Goal) -> list[Done]:
     """The runs that have the figure, the best first."""
-    scored = [(goal.score(outcome.figures), (job, outcome)) for job, outcome in runs]
-    known = [(-score, done[0].trial, done) for score, done in scored if score is not None]
+    ranks = [(goal.rank(outcome.figures), (job, outcome)) for job, outcome in runs]
+    known = [(rank, done[0].trial, done) for rank, done in ranks if rank is not None]
     return [done for _, _, done in sorted(known, key=lambda row: row[:2])]
 
 

@@ -1,12 +1,13 @@
 """What a sweep says, and what that is worth, in sentences. Pure."""
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from statistics import fmean, stdev
 
 from bus.messages import StopReason
 from services.sweep.figures import Goal
 from services.sweep.luck import Shape, deflated_sharpe, expected_best
-from services.sweep.plan import TRAIN, Plan
+from services.sweep.plan import TEST, TRAIN, Plan
 from services.sweep.space import texts_of
 from services.sweep.table import Done, FoldResult, best_of, efficiency
 
@@ -15,7 +16,7 @@ def verdict(plan: Plan, runs: Sequence[Done], results: Sequence[FoldResult]) -> 
     """The sentences a person reads first."""
     goal = Goal(plan.figure)
     words = [*_whole(runs, goal)] if not plan.folds else [*_forward(results, runs, goal)]
-    return [*words, *_cut_short(runs), *_left_out(runs)]
+    return [*words, *_unranked(runs, goal), *_cut_short(runs), *_left_out(runs)]
 
 
 def number(value: float | None) -> str:
@@ -33,8 +34,10 @@ def _whole(runs: Sequence[Done], goal: Goal) -> Iterator[str]:
         yield f"No run has a {goal.figure}."
         return
     scores = [score for _, outcome in runs if (score := goal.score(outcome.figures)) is not None]
-    value = number(best[1].figures[goal.figure])
+    value = number(best[1].figures[goal.figure]) if isfinite(max(scores)) else "without end (no trade lost)"
     yield f"Of {len(scores):,} trial{'s' if len(scores) > 1 else ''} the best has {goal.figure} {value}: {texts_of(best[0].values)}."
+    if not isfinite(max(scores)):
+        return
     lucky = expected_best(scores)
     if lucky is None or min(scores) == max(scores):
         return
@@ -85,6 +88,12 @@ def _forward(results: Sequence[FoldResult], runs: Sequence[Done], goal: Goal) ->
         if ratio is None
         else f"Walk-forward efficiency: {ratio:.2f}, profit a day out of sample over profit a day in sample."
     )
+
+
+def _unranked(runs: Sequence[Done], goal: Goal) -> Iterator[str]:
+    scores = [goal.score(outcome.figures) for job, outcome in runs if outcome.status == "ok" and job.part != TEST]
+    if scores.count(None) and len(scores) > scores.count(None):
+        yield f"{scores.count(None):,} of {len(scores):,} trials have no {goal.figure}, and are not compared."
 
 
 def _cut_short(runs: Sequence[Done]) -> Iterator[str]:

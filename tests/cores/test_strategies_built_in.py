@@ -14,7 +14,7 @@ from services.strategy.built_in.donchian_breakout import DonchianBreakout
 from services.strategy.built_in.ema_cross import EmaCross
 from services.strategy.built_in.limit_pullback import LimitPullback
 from services.strategy.built_in.rsi_reversion import RsiReversion
-from services.strategy.interface import Strategy
+from services.strategy.interface import Strategy, StrategyError
 from services.strategy.loading import BUILT_IN, listed, load_strategy
 from services.strategy.rehearsal import FailedError, rehearse
 
@@ -35,6 +35,20 @@ def test_ema_cross_signals_on_the_crossing_with_a_stop_by_the_range() -> None:
     for true_range in (2.0, 2.0, 2.0, 2.0, 3.0):
         atr = (atr * 2 + true_range) / 3
     assert signal.stop_bps == pytest.approx(2 * atr / 95 * 10_000)
+
+
+def test_ema_cross_sees_a_crossing_that_begins_with_equal_averages() -> None:
+    params = {"fast": 2, "slow": 4, "atr": 3}
+    flat = [100.0] * 10
+    assert told(rehearse(EmaCross, [*flat, 101, 102], params=params)) == [(11, Side.LONG)]
+    assert told(rehearse(EmaCross, [*flat, 99, 98], params=params)) == [(11, Side.SHORT)]
+    with pytest.raises(StrategyError, match="fast must be below slow"):
+        load_strategy("ema_cross", {"fast": 5, "slow": 5}, Path())
+
+
+def test_rsi_reversion_takes_a_market_that_never_moved_for_nothing() -> None:
+    for first in (99.9, 100.1):
+        assert told(rehearse(RsiReversion, [*[100.0] * 10, first], params={"period": 3})) == []
 
 
 def test_rsi_reversion_comes_in_at_the_levels_and_leaves_at_the_middle() -> None:

@@ -108,6 +108,8 @@ def test_a_person_sees_the_session_and_can_stop_it(served: Served, tmp_path: Pat
         page.click("#kill")
         page.click("#yes")
         page.wait("document.getElementById('state').textContent === 'ended: kill'", 20)
+        assert served.ask("kill", "POST", X_Lap_Token=served.token) == 409
+        assert not (served.desk.directory / "kill.txt").exists(), "nothing that keeps the next session from starting"
         assert served.session.wait(20) == 0
         assert served.desk.summary()["stop_detail"] == "lap dashboard"
         assert served.program.wait(20) == 0, "it leaves with the session"

@@ -103,6 +103,19 @@ def ink(page: Page, chart: str) -> float:
     return float(found)
 
 
+def test_a_run_without_a_candle_is_drawn_too(tmp_path: Path) -> None:
+    """Stopped in its first minute: an order was refused, another on its way."""
+    orders = [AcceptedOrder("order-1", START, 100, late=False)]
+    refusals = [Refusal(START, "LONG", "no_quote")]
+    made = write_report(run([], orders=orders, refusals=refusals, rejections={"no_quote": 1}), tmp_path)
+    with browser(tmp_path / "browser") as opened:
+        opened.look(1200, 900)
+        opened.open(made.as_uri())
+        opened.wait(DRAWN)
+        assert ink(opened, "chart-latency") > 0.001
+        assert opened.complaints == []
+
+
 def test_everything_that_can_be_drawn_is(page: Page) -> None:
     for chart in ("price", "equity", "fall", "events", "chart-r", "chart-holding", "chart-latency", "chart-slippage"):
         assert ink(page, chart) > 0.01, chart

@@ -215,6 +215,36 @@ def test_another_sweep_does_not_mix_with_what_is_there(lap: Lap, tmp_path: Path)
     assert Path("out/runs.csv").read_bytes() == before
 
 
+SIZED = """
+from dataclasses import dataclass
+
+from services.strategy.interface import Side, Strategy
+
+@dataclass(frozen=True)
+class Params:
+    stop_bps: float = 30.0
+
+class Mine(Strategy):
+    params: Params
+    def on_candle(self, context, candle):
+        return context.market(Side.LONG, stop_bps=self.params.stop_bps)
+"""
+
+
+def test_a_name_that_means_a_setting_and_a_parameter_is_refused_and_has_another_spelling(lap: Lap) -> None:
+    data = candles(Path())
+    Path("sized.py").write_text(SIZED)
+    words = (data, "--strategy", "sized:Mine", "--grid")
+    refused = lap(*words, "stop_bps=20,200", code=2)
+    assert "write params.stop_bps for the parameter" in refused
+    lap(*words, "params.stop_bps=20,200", "--grid", "tp_r=1,2")
+    rows = list(csv.DictReader(Path("out/runs.csv").read_text().splitlines()))
+    assert [(row["params.stop_bps"], row["tp_r"]) for row in rows] == [
+        (stop, target) for stop in ("20", "200") for target in ("1", "2")
+    ]
+    assert len({row["net_pnl"] for row in rows}) == 4, "each makes a difference"
+
+
 def test_a_swept_strategy_of_ones_own_makes_another_sweep_when_its_file_changes(lap: Lap) -> None:
     data, mine = candles(Path()), Path("swept_idea.py")
     mine.write_text(FAULTY)

@@ -178,6 +178,13 @@ def test_a_flood_by_rate_adds_so_many_trades_a_second_however_the_tape_is_cut() 
     assert flooded == [event for cut in (tape[:1], tape[1:3], tape[3:]) for event in change(cut)]
 
 
+def test_a_flood_by_rate_is_by_our_clock_however_fast_the_market_goes() -> None:
+    change = distortion(parse_faults(["flood=100/s"]), instrument("BTCUSDT"), T0, speed=200.0)
+    assert change is not None
+    tape: list[Quote | Trade] = [trade(T0 + second * 1000) for second in range(60)]
+    assert len(change(tape)) == 60 + 30, "a minute of the market is 0.3 s"
+
+
 def test_without_such_faults_the_market_is_left_alone() -> None:
     assert distortion(parse_faults(["mute"]), instrument("BTCUSDT"), T0, speed=1.0) is None
 

@@ -190,3 +190,12 @@ def test_the_long_samples_are_long_enough_to_have_ratios() -> None:
 )
 def test_a_day_counts_from_the_last_equity_before_it(equity: list[EquityPoint], returns: list[float]) -> None:
     assert daily_returns(equity) == pytest.approx(returns)
+
+
+def test_a_candle_that_closes_at_midnight_ends_its_day_and_a_trade_of_that_instant_begins_the_next() -> None:
+    midnight = START // DAY_MS * DAY_MS + DAY_MS
+    marks = [(midnight, 95.0), (midnight + DAY_MS, 190.0)]
+    assert daily_returns([(midnight - 1000, 100.0), *marks], marks) == pytest.approx([-0.05, 1.0])
+    exit_at_midnight = (midnight, 100.0)
+    curve = [(midnight - 1000, 100.0), marks[0], exit_at_midnight]
+    assert daily_returns(curve, marks) == pytest.approx([-0.05, 100 / 95 - 1])

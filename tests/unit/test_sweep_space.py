@@ -42,6 +42,7 @@ def test_words_become_values_without_rounding(grids: list[str], ranges: list[str
         (["fast=1"], ["fast=1:2"], "fast is swept twice"),
         ([], ["fast=5:5"], "--range fast=5:5: it is empty, lo must be below hi"),
         ([], ["fast=1:2:0"], "--range fast=1:2:0: the step must be greater than 0"),
+        ([], ["fast=1:1e999999:1e-999999"], "--range fast=1:1e999999:1e-999999: 1e999999 is beyond all bounds"),
         ([], ["fast=1:nan"], "--range fast=1:nan: 'nan' is no number"),
         ([], ["fast=1:2:3:4"], "--range takes NAME=lo:hi or NAME=lo:hi:step, was 'fast=1:2:3:4'"),
         ([], ["a=0:1:0.000001"], "--range a=0:1:0.000001: 1,000,001 values are more than 100,000: use a wider step"),
@@ -123,6 +124,16 @@ def test_the_best_is_the_most_or_the_least_and_of_equals_the_first() -> None:
     ]
     assert (Goal("net_pnl").best(runs), Goal("fees").best(runs)) == (0, 2)
     assert Goal("sharpe").best(runs) is None
+    never_lost: dict[str, float | None] = {"profit_factor": None, "wins": 3, "losses": 0, "net_pnl": 5.0}
+    factors: list[tuple[int, Figures]] = [
+        (0, {"profit_factor": None, "wins": 0, "losses": 0, "net_pnl": 0.0}),
+        (1, {"profit_factor": 9.0, "wins": 3, "losses": 1, "net_pnl": 50.0}),
+        (2, never_lost),
+        (3, {**never_lost, "net_pnl": 6.0}),
+    ]
+    assert Goal("profit_factor").best(factors) == 3
+    assert Goal("profit_factor").best(factors[:2]) == 1
+    assert Goal("profit_factor").best(factors[:1]) is None
     assert set(FIGURES) >= LESS_IS_BETTER
     with pytest.raises(SweepError, match="there is no figure 'sharp'; did you mean sharpe"):
         goal_of("sharp")

@@ -90,6 +90,7 @@
     events.close();
     say(JSON.parse(event.data).words, "");
     box("kill").disabled = true;
+    box("sure").close();
   });
   events.addEventListener("error", () => say("no answer: is 'lap dashboard' still running?", "bad"));
 

@@ -5,6 +5,7 @@ other site's page can send without being asked for permission, and refuses what 
 name that is not the loopback's is refused too, so that no name can be bent to lead here.
 """
 
+import contextlib
 import json
 import secrets
 import socket
@@ -31,7 +32,7 @@ from services.report.build import read_run
 from services.report.chart_data import chart_data
 from services.report.sections_html import headline
 from services.report.summary import summary
-from services.session.state import Session, ask_to_stop, read_stop
+from services.session.state import Session, ask_to_stop, read_stop, remove_kill_file
 
 HOST = "127.0.0.1"
 LOOK_EVERY_SEC = 0.5
@@ -55,6 +56,7 @@ class Dashboard:
         self._session = session
         self._is_running = is_running
         self._token = token
+        self._asked = False
         settings = session.settings
         self._title = f"{settings['symbol']} {settings['interval']} {settings['strategy']}"
 
@@ -73,6 +75,9 @@ class Dashboard:
         while await run_in_threadpool(self._is_running, self._session):  # noqa: ASYNC110 - it is told by files
             await anyio.sleep(LOOK_EVERY_SEC)
         await anyio.sleep(LEAVE_AFTER_SEC)
+        if self._asked:  # the session's end may have come just before
+            with contextlib.suppress(OSError):
+                await run_in_threadpool(remove_kill_file, self._session)
 
     async def _page(self, request: Request) -> Response:
         if not self._knows(request.query_params.get("token", "")):
@@ -93,6 +98,9 @@ class Dashboard:
             return _refused("it must come from the dashboard itself")
         if not self._knows(request.headers.get("x-lap-token", "")):
             return _refused("the token is missing or wrong")
+        if not await run_in_threadpool(self._is_running, self._session):
+            return PlainTextResponse("the session has ended\n", status_code=409, headers=_COMMON)
+        self._asked = True
         await run_in_threadpool(ask_to_stop, self._session, "lap dashboard")
         return PlainTextResponse("the session stops\n", headers=_COMMON)
 

@@ -40,7 +40,7 @@
     const start = Math.min(Math.max(from, whole[0]), Math.max(whole[0], whole[1] - span));
     view = [start, start + span];
     for (const chart of charts) chart.setScale("x", { min: view[0], max: view[1] });
-    box("zoom-hint").hidden = span >= (whole[1] - whole[0]) * 0.999;
+    if (box("zoom-hint")) box("zoom-hint").hidden = span >= (whole[1] - whole[0]) * 0.999;
   }
 
   function zoom(factor, at = (view[0] + view[1]) / 2) {
@@ -305,7 +305,7 @@
     charts = [];
     bins = [];
     const isNarrow = innerWidth < 600;
-    const hasEvents = run.lanes.length > 0;
+    const hasEvents = run.lanes.length > 0 && box("events") !== null; // a run without a candle has no charts
     if (run.bars.t.length) {
       const range = (chart, low, high) => {
         let [bottom, top] = [low ?? 0, high ?? 1];

@@ -9,17 +9,22 @@ from dataclasses import dataclass
 from talipp.indicators import ATR, EMA
 from talipp.ohlcv import OHLCV
 
+from services.strategy.built_in.sma_cross import EQUAL_WITHIN
 from services.strategy.interface import Answer, Candle, Context, Side, Strategy, param
 
 
 @dataclass(frozen=True)
 class EmaCrossParams:
-    """Periods in candles."""
+    """Periods in candles, fast < slow."""
 
     fast: int = param(12, "period of the fast average, candles", least=1)
     slow: int = param(26, "period of the slow average, candles", least=2)
     atr: int = param(14, "period of the average true range, candles", least=2)
     stop_atr: float = param(2.0, "distance of the stop, in average true ranges", above=0)
+
+    def __post_init__(self) -> None:
+        if self.fast >= self.slow:
+            raise ValueError(f"fast must be below slow, was fast={self.fast}, slow={self.slow}")
 
 
 class EmaCross(Strategy):
@@ -39,8 +44,13 @@ class EmaCross(Strategy):
         self._atr.add(OHLCV(candle.open, candle.high, candle.low, candle.close))
         if len(self._slow) < self.warmup or not candle.complete:
             return None
-        before, now = self._fast[-2] - self._slow[-2], self._fast[-1] - self._slow[-1]
+        before, now = (self._sign(place, candle.close) for place in (-2, -1))
         stop_bps = self.params.stop_atr * self._atr[-1] / candle.close * 10_000
-        if before * now >= 0 or not 0 < stop_bps < 10_000:
+        if now in {0, before} or not 0 < stop_bps < 10_000:
             return None
         return context.market(Side.LONG if now > 0 else Side.SHORT, "ema cross", stop_bps=stop_bps)
+
+    def _sign(self, place: int, close: float) -> int:
+        """+1 when the fast average is above the slow one, -1 below, 0 when they are equal but for rounding."""
+        difference = self._fast[place] - self._slow[place]
+        return 0 if abs(difference) < EQUAL_WITHIN * close else 1 if difference > 0 else -1

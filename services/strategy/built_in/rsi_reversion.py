@@ -30,12 +30,16 @@ class RsiReversion(Strategy):
         super().__init__(params)
         self.warmup = params.period + 2
         self._rsi = RSI(params.period)
+        self._first_close: float | None = None
+        self._has_moved = False
 
     def on_candle(self, context: Context, candle: Candle) -> Answer:
         """Signal when the index crosses a level on a complete candle."""
         self._rsi.add(candle.close)
-        if len(self._rsi) < self.warmup or not candle.complete:
-            return None
+        self._first_close = self._first_close or candle.close
+        had_moved, self._has_moved = self._has_moved, self._has_moved or candle.close != self._first_close
+        if len(self._rsi) < self.warmup or not candle.complete or not had_moved:
+            return None  # of a market that has never moved the index says nothing: 0 / 0
         before, now, levels = self._rsi[-2], self._rsi[-1], self.params
         if context.side is not Side.FLAT:
             is_over = (now - levels.middle) * context.side.sign >= 0
