@@ -8,8 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from talipp.indicators.Indicator import Indicator
 
 from bus.messages import Candle, Entry, Side, Signal
+from services.strategy.built_in import indicators
 from services.strategy.built_in.donchian_breakout import DonchianBreakout
 from services.strategy.built_in.ema_cross import EmaCross
 from services.strategy.built_in.limit_pullback import LimitPullback
@@ -44,6 +46,25 @@ def test_ema_cross_sees_a_crossing_that_begins_with_equal_averages() -> None:
     assert told(rehearse(EmaCross, [*flat, 99, 98], params=params)) == [(11, Side.SHORT)]
     with pytest.raises(StrategyError, match="fast must be below slow"):
         load_strategy("ema_cross", {"fast": 5, "slow": 5}, Path())
+
+
+@pytest.mark.parametrize("cls", [EmaCross, RsiReversion, LimitPullback])
+def test_what_is_long_past_is_forgotten_and_changes_nothing(
+    cls: type[Strategy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Strategy] = []
+
+    class Seen(cls):  # type: ignore[misc, valid-type]  # one of the three
+        def __init__(self, params: object) -> None:
+            super().__init__(params)
+            made.append(self)
+
+    wave = [100 + 5 * sin(number / 9) + sin(number / 2.3) for number in range(900)]
+    remembering = rehearse(Seen, wave)
+    monkeypatch.setattr(indicators, "_SPARE", 20)
+    assert rehearse(Seen, wave) == remembering != []
+    most = max(len(value) for value in vars(made[1]).values() if isinstance(value, Indicator))
+    assert most <= made[1].warmup + 1 + 20
 
 
 def test_rsi_reversion_takes_a_market_that_never_moved_for_nothing() -> None:

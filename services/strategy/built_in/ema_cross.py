@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from talipp.indicators import ATR, EMA
 from talipp.ohlcv import OHLCV
 
+from services.strategy.built_in.indicators import forget_old
 from services.strategy.built_in.sma_cross import EQUAL_WITHIN
 from services.strategy.interface import Answer, Candle, Context, Side, Strategy, param
 
@@ -42,6 +43,7 @@ class EmaCross(Strategy):
         self._fast.add(candle.close)
         self._slow.add(candle.close)
         self._atr.add(OHLCV(candle.open, candle.high, candle.low, candle.close))
+        forget_old(self.warmup + 1, self._fast, self._slow, self._atr)
         if len(self._slow) < self.warmup or not candle.complete:
             return None
         before, now = (self._sign(place, candle.close) for place in (-2, -1))

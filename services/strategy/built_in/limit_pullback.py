@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from talipp.indicators import EMA
 
+from services.strategy.built_in.indicators import forget_old
 from services.strategy.interface import Answer, Candle, Context, Side, Strategy, param
 
 
@@ -32,6 +33,7 @@ class LimitPullback(Strategy):
     def on_candle(self, context: Context, candle: Candle) -> Answer:
         """Order while flat; an order that is not reached ends by itself after `limit_ttl_sec`."""
         self._average.add(candle.close)
+        forget_old(self.warmup + 1, self._average)
         if len(self._average) < self.warmup or context.side is not Side.FLAT or not candle.complete:
             return None
         now, before = self._average[-1], self._average[-1 - self.params.slope]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from talipp.indicators import RSI
 
+from services.strategy.built_in.indicators import forget_old
 from services.strategy.interface import Answer, Candle, Context, Side, Strategy, param
 
 
@@ -36,6 +37,7 @@ class RsiReversion(Strategy):
     def on_candle(self, context: Context, candle: Candle) -> Answer:
         """Signal when the index crosses a level on a complete candle."""
         self._rsi.add(candle.close)
+        forget_old(self.warmup, self._rsi)
         self._first_close = self._first_close or candle.close
         had_moved, self._has_moved = self._has_moved, self._has_moved or candle.close != self._first_close
         if len(self._rsi) < self.warmup or not candle.complete or not had_moved:
