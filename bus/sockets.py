@@ -134,7 +134,7 @@ class Publisher(_Speaker):
         """Whether somebody has subscribed since this was last set to false: the moment to say how one is."""
 
     def send(self, message: Message) -> None:
-        """Publish a message. Never waits: what a slow listener can not take is dropped for it, a gap it can see."""
+        """Publish a message. Never waits: what a slow listener can not take is dropped for it; market events have numbers of their own."""
         self._send(self._frame(message))
 
     def receive(self) -> list[Message]:
