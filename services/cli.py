@@ -41,7 +41,8 @@ def app() -> None:
 
 def _leave_threads(code: str | int | None) -> None:
     """Go, with this code, where a strategy's thread would keep the interpreter for as long as it runs."""
-    if isinstance(code, int) and any(not thread.daemon for thread in threading.enumerate()[1:]):
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
+    if isinstance(code, int) and not all(thread.daemon for thread in others):
         leave_output()
         os._exit(code)
 
