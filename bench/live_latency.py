@@ -32,12 +32,14 @@ def flood(per_second: float, every: int) -> Flood:
 
 def decisions(plan: Flood) -> list[float]:
     """Return how long each decision of a session took, in ms."""
+    # The first candle is that of the first trade, the second tick.
+    wanted = (plan.ticks - 1) * plan.step_ms // CANDLE_MS - plan.step_ms // CANDLE_MS
     heard_ns: dict[int, int] = {}
     with flood_session(plan, **SETTINGS) as session:
         words = session.listen("broker", [OrderAccepted])
         session.go()
         end_ms = monotonic_ms() + int(SECONDS * 1000) + 10_000
-        while len(heard_ns) < plan.ticks * plan.step_ms // CANDLE_MS - 1 and monotonic_ms() < end_ms:
+        while len(heard_ns) < wanted and monotonic_ms() < end_ms:
             words.socket.poll(100)
             now_ns = monotonic_ns()
             for message in words.receive():
@@ -46,7 +48,7 @@ def decisions(plan: Flood) -> list[float]:
         for program in session.desk.programs:
             program.wait(60)
         said_ns = session.desk.json(SAID)
-    assert len(heard_ns) >= plan.ticks * plan.step_ms // CANDLE_MS - 1, "every decision is acknowledged in time"
+    assert len(heard_ns) == wanted, "every decision is acknowledged in time"
     return [(at_ns - said_ns[(closed_ms - START_MS) // plan.step_ms]) / 1e6 for closed_ms, at_ns in heard_ns.items()]
 
 
