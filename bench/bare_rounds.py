@@ -2,8 +2,8 @@
 
 Over bare pyzmq on loopback TCP with CURVE, each peer a process of its own. `Empty` rounds carry bytes that nobody reads.
 `Laden` ones do what no session can leave out, and nothing else: the candle that a tick closes is published with it, both are
-lines in the recording, messages are encoded and decoded by our codec, question and answer are committed (SQLite, WAL, one
-transaction) before the order is acknowledged.
+lines in the recording, messages are encoded and decoded by our codec, the journal gets its rows: the question while it is thought
+about, and before the order is acknowledged the answer, the order, and that the order before was refused.
 """
 
 import os
@@ -34,6 +34,9 @@ from bus.messages import (
     Signal,
 )
 from bus.sockets import new_keys
+from services import draws
+from services.broker.rows_sqlite import Row
+from services.broker.schema_sqlite import TABLES
 from services.waiting import pause
 
 _END = b"end|"
@@ -50,8 +53,16 @@ _ACCOUNT = Account(
     trades=1,
     halted=False,
 )
-_STATE = "s" * 1_200
-"""As long as a broker's state is."""
+_ACCOUNT_TEXT = "a" * 220
+_STATE = "s" * 1_300
+"""As long as the account, and a broker's state, are in a journal."""
+_QUESTION = "INSERT INTO decisions (open_ms, seq, candles, account) VALUES (?, ?, ?, ?)"
+_EQUITY = "INSERT INTO equity VALUES (?, ?, ?)"
+_TAKEN = "UPDATE decisions SET answer = ?, answer_seq = ? WHERE open_ms = ?"
+_ACCEPTED = f"INSERT INTO orders VALUES ({', '.join('?' * 15)})"
+_REJECTED = "INSERT INTO rejections VALUES (NULL, ?, ?, ?, ?, ?, ?)"
+_MARKED = "UPDATE orders SET status = 'rejected', status_ts_ms = ? WHERE client_order_id = ?"
+_KEPT = "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?)"
 
 
 class Cargo(Protocol):
@@ -69,6 +80,9 @@ class Cargo(Protocol):
 
     def question(self, frame: bytes) -> bytes | None:
         """Broker: return what to ask because of it, None for one that makes no round."""
+
+    def meanwhile(self) -> None:
+        """Broker: do what the question leaves to do, while it is thought about."""
 
     def answer(self, question: bytes) -> bytes:
         """Strategy: return the answer."""
@@ -96,6 +110,9 @@ class Empty:
     def question(self, frame: bytes) -> bytes | None:
         """Return the same."""
         return frame if frame.startswith(b"round") else None
+
+    def meanwhile(self) -> None:
+        """Nothing is left to do."""
 
     def answer(self, question: bytes) -> bytes:
         """Return the same."""
@@ -144,6 +161,13 @@ class Laden:
         self._asked.append(Decide(first.open_ms, (first,), _ACCOUNT))
         return self._frame(self._asked[-1])
 
+    def meanwhile(self) -> None:
+        """Commit the question, and the account it was asked with."""
+        asked = self._asked.pop()
+        at_ms, candle, account = asked.open_ms, codec.encode_body(asked.candles[0]).decode(), asked.account
+        worth = (at_ms, str(account.balance), str(account.equity))
+        self._commit([(_QUESTION, (at_ms, at_ms, candle, _ACCOUNT_TEXT)), (_EQUITY, worth)], at_ms)
+
     def answer(self, question: bytes) -> bytes:
         """Decode a question, encode the answer."""
         asked = codec.decode(question).message
@@ -151,16 +175,23 @@ class Laden:
         return self._frame(Decision(asked.open_ms, (Signal("BTCUSDT", Side.LONG, asked.open_ms, 30.0, 1.5),)))
 
     def acknowledged(self, answer: bytes) -> bytes:
-        """Commit the question and an order, then encode the order."""
+        """Commit the answer, the order, and that the one before was refused; then encode the order."""
         decision = codec.decode(answer).message
         assert isinstance(decision, Decision)
-        wanted = decision.signals[0]
-        order = OrderAccepted("always-BTCUSDT", wanted.ts_ms, wanted, 100, wanted.ts_ms + 100, late=False)
-        self._journal.execute("BEGIN IMMEDIATE")
-        for message in (self._asked.pop(), order):
-            self._journal.execute("INSERT INTO said (body) VALUES (?)", (codec.encode_body(message).decode(),))
-        self._journal.execute("INSERT OR REPLACE INTO state VALUES (1, ?)", (_STATE,))
-        self._journal.execute("COMMIT")
+        wanted, at_ms = decision.signals[0], decision.open_ms
+        order_id = f"always-BTCUSDT-{at_ms}-LONG"
+        latency_ms = 20 + draws.number(7, order_id, 0) * 181 // 2**64
+        order = OrderAccepted(order_id, at_ms, wanted, latency_ms, at_ms + latency_ms, late=False)
+        terms = (wanted.side, wanted.entry, 0.0, wanted.stop_bps, wanted.tp_r, "", latency_ms, order.due_ms, 0)
+        rows: list[Row] = [
+            (_TAKEN, (codec.encode_body(decision).decode(), at_ms, at_ms)),
+            (_ACCEPTED, (order_id, at_ms, at_ms, *terms, "pending", at_ms, "")),
+        ]
+        if self._accepted:
+            before = self._accepted.pop()
+            rows += [(_REJECTED, (before, at_ms, at_ms, wanted.side, "throttled", "")), (_MARKED, (at_ms, before))]
+        self._commit(rows, at_ms)
+        self._accepted.append(order_id)
         return self._frame(order)
 
     def number(self, acknowledged: bytes) -> int:
@@ -169,11 +200,21 @@ class Laden:
         assert isinstance(order, OrderAccepted)
         return order.seq
 
+    def _commit(self, rows: list[Row], seq: int) -> None:
+        self._journal.execute("BEGIN IMMEDIATE")
+        for statement, values in [*rows, (_KEPT, (seq, seq, _STATE))]:
+            self._journal.execute(statement, values)
+        self._journal.execute("COMMIT")
+
     def _frame(self, message: Message) -> bytes:
         return codec.encode(message, "bare", 1, 1, monotonic_ns())
 
     @cached_property
     def _asked(self) -> list[Decide]:
+        return []
+
+    @cached_property
+    def _accepted(self) -> list[str]:
         return []
 
     @cached_property
@@ -186,8 +227,7 @@ class Laden:
         journal.execute("PRAGMA journal_mode = WAL")
         journal.execute("PRAGMA synchronous = NORMAL")
         journal.execute("PRAGMA wal_autocheckpoint = 0")  # ours comes between decisions, too
-        journal.execute("CREATE TABLE said (id INTEGER PRIMARY KEY, body TEXT)")
-        journal.execute("CREATE TABLE state (id INTEGER PRIMARY KEY, body TEXT)")
+        journal.executescript(TABLES)
         return journal
 
 
@@ -247,6 +287,7 @@ def _broker(line: Line, cargo: Cargo) -> None:
         question = cargo.question(frame)
         if question is not None:
             asked.send_multipart([peer, question])
+            cargo.meanwhile()
             out.send(cargo.acknowledged(asked.recv_multipart()[1]))
     asked.send_multipart([peer, _END])
     ticks.close()

@@ -1,7 +1,7 @@
 """Bare rounds of four hops around the session's own cores: what a decision takes without runner, bus and supervision.
 
 The same facts, settings and strategy as the live session beside it: the feed's core and its recording, the broker's core and its
-journal, the strategy's core. Between them bare sockets (`bare_rounds`), and question and answer in one commit.
+journal, the strategy's core. Between them bare sockets (`bare_rounds`); the question is committed while it is thought about, as there.
 """
 
 import os
@@ -77,6 +77,10 @@ class Cores:
             self._said.extend(self._broker.handle(event, 0))
         return _frame(self._said[-1]) if self._broker.waiting else None
 
+    def meanwhile(self) -> None:
+        """Broker: commit the question."""
+        self._commit()
+
     def answer(self, question: bytes) -> bytes:
         """Strategy: decide."""
         asked = codec.decode(question).message
@@ -85,12 +89,9 @@ class Cores:
 
     def acknowledged(self, answer: bytes) -> bytes:
         """Broker: take the order, work off the tick behind the question, commit all; return the order."""
-        said, broker = self._said, self._broker
-        said.extend(broker.handle(codec.decode(answer).message, 0))
-        self._journal.record(said, broker.snapshot())
-        broker.mark_committed()
-        accepted = next(one for one in said if isinstance(one, OrderAccepted))
-        said.clear()
+        self._said.extend(self._broker.handle(codec.decode(answer).message, 0))
+        accepted = next(one for one in self._said if isinstance(one, OrderAccepted))
+        self._commit()
         return _frame(accepted)
 
     def number(self, acknowledged: bytes) -> int:
@@ -98,6 +99,11 @@ class Cores:
         order = codec.decode(acknowledged).message
         assert isinstance(order, OrderAccepted)
         return (order.signal.ts_ms - START_MS) // self.flood.step_ms
+
+    def _commit(self) -> None:
+        self._journal.record(self._said, self._broker.snapshot())
+        self._broker.mark_committed()
+        self._said.clear()
 
     @cached_property
     def _values(self) -> dict[str, Any]:
@@ -155,6 +161,7 @@ def alone(cargo: Cores, rest_ms: float) -> list[float]:
         began_ns = monotonic_ns()
         question = cargo.question(cargo.ticked(number))
         assert question is not None, "every tick closes a candle"
+        cargo.meanwhile()
         cargo.acknowledged(cargo.answer(question))
         times.append((monotonic_ns() - began_ns) / 1e6)
     return times
