@@ -27,10 +27,10 @@ def app() -> None:
         code = main(sys.argv[1], sys.argv[2:])
         leave_output()
         sys.exit(code)
-    from services.commands.app import app as commands
+    from services.commands.usage import command
 
     try:
-        commands()
+        sys.exit(command())
     except SystemExit as ended:
         _leave_threads(ended.code)
         raise

@@ -176,10 +176,28 @@ def test_words_that_no_session_takes_are_refused_in_one_line(desk: Desk, words: 
     assert not (desk.directory / "runs").exists()
 
 
-def test_a_word_that_is_no_command_is_refused(desk: Desk) -> None:
-    done = desk.lap("nonsense")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["--nonsense"],
+        ["replay"],
+        ["kill", "--timeout", "-3"],
+        ["logs", "--servce", "feed"],
+        ["new", "strategy"],
+    ],
+)
+def test_words_that_no_command_takes_are_refused_in_one_line(desk: Desk, words: list[str]) -> None:
+    done = desk.lap(*words)
     assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+    assert only_line(done.stderr)
+    assert not done.stdout
+
+
+def test_without_a_word_the_commands_are_listed(desk: Desk) -> None:
+    done = desk.lap()
+    assert done.returncode == 2
+    assert "dashboard" in done.stderr
 
 
 def test_a_directory_that_is_none_is_refused(desk: Desk) -> None:
