@@ -74,10 +74,9 @@ class Dashboard:
         """Return when the session has gone, and who looks has had time to hear of it."""
         while await run_in_threadpool(self._is_running, self._session):  # noqa: ASYNC110 - it is told by files
             await anyio.sleep(LOOK_EVERY_SEC)
-        await anyio.sleep(LEAVE_AFTER_SEC)
         if self._asked:  # the session's end may have come just before
-            with contextlib.suppress(OSError):
-                await run_in_threadpool(remove_kill_file, self._session)
+            await self._take_back()
+        await anyio.sleep(LEAVE_AFTER_SEC)
 
     async def _page(self, request: Request) -> Response:
         if not self._knows(request.query_params.get("token", "")):
@@ -102,7 +101,14 @@ class Dashboard:
             return PlainTextResponse("the session has ended\n", status_code=409, headers=_COMMON)
         self._asked = True
         await run_in_threadpool(ask_to_stop, self._session, "lap dashboard")
+        if not await run_in_threadpool(self._is_running, self._session):
+            await self._take_back()
         return PlainTextResponse("the session stops\n", headers=_COMMON)
+
+    async def _take_back(self) -> None:
+        """Remove the kill file: the next session shall not find it."""
+        with contextlib.suppress(OSError):
+            await run_in_threadpool(remove_kill_file, self._session)
 
     async def _stream(self) -> AsyncIterator[str]:
         watch = Watch(self._session)
