@@ -34,7 +34,7 @@ class FundingSchedule:
         self._rate = 0.0
         self._mark = 0.0
         self._step_ms = 0
-        self._missed: Due | None = None
+        self._missed: list[Due] = []
         self._next_ms = _FAR_MS
         self.due_ms: int = _FAR_MS
         """A tick at or after this time crosses a funding time."""
@@ -56,20 +56,20 @@ class FundingSchedule:
         self._rate = fact.rate
         self._mark = fact.mark or self._mark
         last_ms = fact.last_ms
-        if last_ms is None and self._next_ms <= fact.ts_ms:
-            last_ms = self._next_ms  # it names the one after that already
-        if last_ms is not None and self._settled_ms < last_ms <= fact.ts_ms:
-            self._missed = Due(last_ms, fact.rate, self._mark)
+        if last_ms is None and self._next_ms <= fact.ts_ms:  # it names the one after that already
+            steps = (fact.ts_ms - self._next_ms) // self._step_ms if self._step_ms else 0
+            last_ms = self._next_ms + steps * self._step_ms
+        if last_ms is not None and last_ms <= fact.ts_ms:
+            self._missed += [Due(time, fact.rate, self._mark) for time in self._owed(last_ms)]
         self._plan(last_ms, fact.next_ms)
         return None
 
     def crossed(self, ts_ms: int) -> list[Due]:
         """Return the funding times that market time `ts_ms` crosses, oldest first; each comes once."""
         dues = []
-        if self._missed is not None and self._missed.ts_ms <= ts_ms:
-            dues.append(self._missed)
-            self._settled_ms = self._missed.ts_ms
-            self._missed = None
+        while self._missed and self._missed[0].ts_ms <= ts_ms:
+            dues.append(self._missed.pop(0))
+            self._settled_ms = dues[-1].ts_ms
         if self._step_ms and ts_ms - self._next_ms > _MOST_STEPS * self._step_ms:
             self._next_ms = _FAR_MS
         while self._next_ms <= ts_ms:
@@ -80,6 +80,13 @@ class FundingSchedule:
         self._look_ahead()
         return dues
 
+    def _owed(self, last_ms: int) -> list[int]:
+        """Return the funding times up to the exchange's last one that were neither settled nor noted: those of the plan, and it."""
+        noted_ms = self._missed[-1].ts_ms if self._missed else self._settled_ms or 0
+        steps = range(self._next_ms, last_ms, self._step_ms or _FAR_MS)
+        planned = steps if len(steps) <= _MOST_STEPS else ()
+        return [time for time in (*planned, last_ms) if time > noted_ms]
+
     def _plan(self, last_ms: int | None, next_ms: int | None) -> None:
         if next_ms is not None:
             step_ms = next_ms - last_ms if last_ms is not None else 0
@@ -88,4 +95,4 @@ class FundingSchedule:
         self._look_ahead()
 
     def _look_ahead(self) -> None:
-        self.due_ms = min(self._next_ms, self._missed.ts_ms if self._missed is not None else _FAR_MS)
+        self.due_ms = min(self._next_ms, self._missed[0].ts_ms if self._missed else _FAR_MS)

@@ -38,7 +38,9 @@ class LeapGuard:
         """Return what may go on, in order. `boot_ms`: our clock that goes on in a suspend."""
         if self._is_near(fact.ts_ms, boot_ms):
             return [*self.forget(), self._believed(fact, boot_ms)]
-        if self._suspects and fact.ts_ms == self._suspects[0].ts_ms and len(self._suspects) < MOST_SUSPECTS:
+        if self._suspects and fact.ts_ms == self._suspects[0].ts_ms:
+            if len(self._suspects) >= MOST_SUSPECTS:
+                return [_refusal(fact)]
             self._suspects.append(fact)
             return []
         if self._suspects and self._agrees(fact.ts_ms, boot_ms):
@@ -53,7 +55,7 @@ class LeapGuard:
     def forget(self) -> list[Refusal]:
         """Nothing will confirm what is kept back any more: return its refusals."""
         suspects, self._suspects = self._suspects, []
-        return [Refusal("leap", f"ts {suspect.ts_ms}") for suspect in suspects]
+        return [_refusal(suspect) for suspect in suspects]
 
     def _is_near(self, ts_ms: int, boot_ms: int) -> bool:
         if self._newest_ms == 0:
@@ -73,3 +75,7 @@ class LeapGuard:
             self._newest_ms = fact.ts_ms
             self._at_ms = boot_ms
         return fact
+
+
+def _refusal(fact: Tick) -> Refusal:
+    return Refusal("leap", f"ts {fact.ts_ms}")

@@ -22,7 +22,7 @@ def status_line(symbol: str, view: View) -> str:
 def _price(price: float) -> str:
     if not price:
         return "no price yet"
-    return f"{price:g}" if price < 1000 else f"{price:,.1f}"
+    return f"{Decimal(f'{price:.6g}'):f}" if price < 1000 else f"{price:,.1f}"
 
 
 def clock(ms: int) -> str:

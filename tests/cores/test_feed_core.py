@@ -304,6 +304,21 @@ def test_several_funding_times_crossed_at_once_all_come() -> None:
     ]
 
 
+@pytest.mark.parametrize("last", [17 * HOUR, None])
+def test_all_funding_times_of_a_long_silence_come_whatever_speaks_first_after_it(last: int | None) -> None:
+    facts: list[Fact] = [
+        raw_quote(0),
+        funding(1, last=-7 * HOUR, following=HOUR),
+        DataLost(),
+        funding(18 * HOUR, 0.0002, last=last, following=25 * HOUR),
+        funding(18 * HOUR + 1, 0.0003, last=last, following=25 * HOUR),
+        raw_quote(18 * HOUR + 5),
+        raw_quote(26 * HOUR),
+    ]
+    settled = [event for event in published(feed_core(), facts) if isinstance(event, Funding)]
+    assert [(event.ts_ms - T0) // HOUR for event in settled] == [1, 9, 17, 25]
+
+
 def test_nonsense_about_funding_is_refused() -> None:
     core = feed_core()
     assert published(core, [funding(0, NAN), funding(0, mark=-1.0), funding(0, following=-(T0 + 1))]) == []

@@ -3,6 +3,7 @@
 from decimal import Decimal as D
 
 import pytest
+from msgspec.structs import replace
 
 from bus.messages import (
     Account,
@@ -94,6 +95,13 @@ def test_the_status_line_tells_the_truth() -> None:
     assert line == expected
     core.handle(feed(FeedState.CONNECTING), T0)
     assert status_line("BTCUSDT", core.view(T0 + 15_000)) == expected + " | feed connecting"
+
+
+@pytest.mark.parametrize(("price", "shown"), [(0.00001234, "0.00001234"), (100.0, "100"), (12.3456789, "12.3457")])
+def test_the_status_line_shows_cheap_coins_plainly(price: float, shown: str) -> None:
+    core = MonitorCore(CONFIG, T0)
+    core.handle(replace(feed(), price=price), T0)
+    assert status_line("PEPEUSDT", core.view(T0)).startswith(f"PEPEUSDT {shown} | ")
 
 
 def test_a_warm_up_is_shown_until_it_is_over() -> None:

@@ -53,6 +53,12 @@ def test_quotes_and_trades_watch_each_other() -> None:
     assert told(JumpGuard(20.0), *good, raw_trade(2, 150.0), raw_quote(3, 149.0, 151.0)) == ["99", "100", "150", "149"]
 
 
+def test_a_market_whose_bid_and_ask_are_far_apart_is_a_market_all_the_same() -> None:
+    wide: list[Tick] = [raw_quote(at, 1.0, 1.6) for at in range(3)]
+    assert told(JumpGuard(20.0), *wide, raw_trade(3, 1.3), raw_quote(4, 1.0, 1.6)) == ["1", "1", "1", "1.3", "1"]
+    assert told(JumpGuard(20.0), *wide, raw_trade(3, 2.0), raw_quote(4, 1.0, 1.6)) == ["1", "1", "1", "jump", "1"]
+
+
 def test_numbers_that_are_none_pass_by_to_be_refused_by_their_own_name() -> None:
     guard = JumpGuard(20.0)
     assert told(guard, *trades(100, 100, float("nan"), -1, 100)) == ["100", "100", "nan", "-1", "100"]

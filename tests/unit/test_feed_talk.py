@@ -185,6 +185,14 @@ def test_trades_of_one_push_do_not_confirm_each_other_s_time() -> None:
     assert guard.take(leap(T0 + 2 * LEAP_MS + 1), 3) == [*absurd, leap(T0 + 2 * LEAP_MS + 1)]
 
 
+def test_a_push_of_very_many_trades_of_an_absurd_time_is_not_believed() -> None:
+    guard = LeapGuard(T0)
+    absurd = RawTrade(T0 + 9 * AGREE_MS, 1.0, 1.0, "buy")
+    said = [word for _ in range(1_500) for word in guard.take(absurd, 0)]
+    said += guard.take(leap(T0 + 1), 1)
+    assert said == [*[Refusal("leap", f"ts {absurd.ts_ms}")] * 1_500, leap(T0 + 1)]
+
+
 def test_after_a_sleep_the_time_may_be_as_much_later() -> None:
     guard = LeapGuard(T0)
     guard.take(leap(T0), 0)
