@@ -283,8 +283,8 @@ class Runner:
             self._next_look_ms = now_ms + LOOK_EVERY_MS
             if (said := read_stop(self.session)) is not None:
                 self.stop(Shutdown(said.reason, said.detail))
-            elif self._kill_file.has_lain(now_ms):
-                stop = stop_session(self.session, StopReason.KILL, self.service, "kill file")
+            elif (words := self._kill_file.words(now_ms)) is not None:
+                stop = stop_session(self.session, StopReason.KILL, self.service, words)
                 self.stop(Shutdown(stop.reason, stop.detail))
 
     def _end_a_hang(self) -> None:

@@ -130,14 +130,6 @@ class MonitorCore:
             return [Shutdown(StopReason.DURATION, "the time is up")]
         return []
 
-    def kill_file_seen(self, first_line: str) -> list[Message]:
-        """Return the shutdown that the kill file asks for; its first line is the reason given.
-
-        It is shown in terminals, so what is not printable, such as the escape of a colour, is left out.
-        """
-        words = "".join(character for character in first_line if character.isprintable()).strip()
-        return [Shutdown(StopReason.KILL, words or "kill file")]
-
     def view(self, now_ms: int) -> View:
         """Return the session at a glance."""
         account = self._broker.account if self._broker else None

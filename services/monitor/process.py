@@ -16,7 +16,7 @@ from services.monitor.feed_record import FeedRecord
 from services.monitor.status import heartbeat, status_line
 from services.monitor.system_log_file import SystemLog
 from services.runner import ConfigError, Runner
-from services.session.state import Session, read_views, stop_session
+from services.session.state import Session, kill_words, read_views, stop_session
 from services.waiting import read_json, write_atomic
 
 if TYPE_CHECKING:
@@ -111,16 +111,9 @@ class MonitorShell:
                 self._runner.stop(m.Shutdown(stop.reason, stop.detail))
 
     def _look_at_kill_file(self) -> None:
-        # Asked first, which takes no handle: without one left even a file that is not there "can not be opened".
-        if not self._session.kill_file.exists():
-            return
-        try:
-            text = self._session.kill_file.read_bytes()[:1000].decode("utf-8", "replace")
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            text = f"kill file ({error.strerror})"
-        self._obey(self._core.kill_file_seen(text.partition("\n")[0]))
+        words = kill_words(self._session)
+        if words is not None:
+            self._obey([m.Shutdown(m.StopReason.KILL, words)])
 
     def _write_heartbeat(self, now: int) -> None:
         wall = wall_ms()

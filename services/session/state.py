@@ -173,20 +173,38 @@ def remove_kill_file(session: Session) -> None:
     path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
 
 
+def kill_words(session: Session) -> str | None:
+    """Return the reason that the kill file gives, its first line; None when there is no kill file.
+
+    It is shown in terminals, so what is not printable, such as the escape of a colour, is left out.
+    """
+    # Asked first, which takes no handle: without one left even a file that is not there "can not be opened".
+    if not session.kill_file.exists():
+        return None
+    try:
+        with session.kill_file.open("rb") as file:
+            line = file.read(1000).decode("utf-8", "replace").partition("\n")[0]
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"kill file ({error.strerror})"
+    return "".join(character for character in line if character.isprintable()).strip() or "kill file"
+
+
 class KillFile:
     """Watches for a session's kill file in the stead of a monitor that does not, or is not there."""
 
     def __init__(self, session: Session) -> None:
-        self._path = session.kill_file
+        self._session = session
         self._since_ms: int | None = None
 
-    def has_lain(self, now_ms: int) -> bool:
-        """Whether the kill file has been seen for so long that a monitor would have obeyed."""
-        if not self._path.exists():
+    def words(self, now_ms: int) -> str | None:
+        """Return the reason it gives when it has been seen for so long that a monitor would have obeyed, else None."""
+        if not self._session.kill_file.exists():
             self._since_ms = None
-            return False
+            return None
         self._since_ms = self._since_ms or now_ms
-        return now_ms - self._since_ms >= KILL_FILE_PATIENCE_MS
+        return kill_words(self._session) if now_ms - self._since_ms >= KILL_FILE_PATIENCE_MS else None
 
     def forget(self) -> None:
         """Begin anew: the watcher itself has not run for a while."""

@@ -22,6 +22,7 @@ from services.session.state import (
     Session,
     Stop,
     is_done,
+    kill_words,
     read_stop,
     read_views,
     remove_kill_file,
@@ -97,8 +98,8 @@ class Supervisor:
     def _watch(self, now_ms: int) -> None:
         self._watch_signals(now_ms)
         self._watch_launcher()
-        if self._kill_file.has_lain(now_ms):
-            self._say_stop(StopReason.KILL, "kill file")
+        if (words := self._kill_file.words(now_ms)) is not None:
+            self._say_stop(StopReason.KILL, words)
         if now_ms - self._last_look_at_peers_ms >= LOOK_AT_PEERS_MS:
             self._last_look_at_peers_ms = now_ms
             self._watch_peers()
@@ -168,8 +169,8 @@ class Supervisor:
                 self._printer.line(word[4:])
             if not word and self._stop is None:  # it may have heard of the stop before its supervisor did
                 self._pass_on(read_stop(self._session), monotonic_ms())
-                if self._session.kill_file.exists():
-                    self._say_stop(StopReason.KILL, "kill file")
+                if (words := kill_words(self._session)) is not None:
+                    self._say_stop(StopReason.KILL, words)
             self._judge(self._keepers[child.service].heard(child, word, monotonic_ms()))
             if not word:
                 return

@@ -75,17 +75,6 @@ def test_a_session_without_end_has_no_countdown() -> None:
     assert "no end" in status_line("BTCUSDT", core.view(T0))
 
 
-@pytest.mark.parametrize(
-    ("line", "detail"),
-    [
-        *(("enough\n", "enough"), ("", "kill file"), ("   \n", "kill file"), ("ünï ✓", "ünï ✓")),
-        *(("\x1b[31mred\x07\r\n", "[31mred"), ("\x00\x1b", "kill file")),
-    ],
-)
-def test_the_kill_files_first_line_is_the_reason_given(line: str, detail: str) -> None:
-    assert MonitorCore(CONFIG, T0).kill_file_seen(line) == [Shutdown(StopReason.KILL, detail)]
-
-
 def test_the_status_line_tells_the_truth() -> None:
     core = MonitorCore(CONFIG, T0)
     core.handle(feed(), T0)

@@ -233,7 +233,8 @@ def test_the_kill_file_works_while_the_monitor_is_hung(desk: Desk) -> None:
     os.kill(desk.service_pid("monitor"), signal.SIGSTOP)
     (desk.directory / "kill.txt").write_text("now\n")
     assert program.wait(15) == 0
-    assert desk.summary()["stop_reason"] == "kill"
+    summary = desk.summary()
+    assert (summary["stop_reason"], summary["stop_detail"]) == ("kill", "now")
     assert not (desk.directory / "kill.txt").exists()
     eventually(lambda: not program.family(), 5, "no process is left")
 

@@ -8,7 +8,7 @@ import pytest
 from services.clock import boot_ms
 from services.commands.killing import kill_session
 from services.session.launcher import this_process
-from services.session.state import Session, ask_to_stop, mark_done, remove_kill_file
+from services.session.state import Session, ask_to_stop, kill_words, mark_done, remove_kill_file
 
 
 def session_in(directory: Path, kill_file: str = "kill.txt") -> Session:
@@ -44,6 +44,20 @@ def test_one_that_is_there_keeps_its_reason(tmp_path: Path) -> None:
     (tmp_path / "kill.txt").write_text("first\n")
     ask_to_stop(session_in(tmp_path), "second")
     assert (tmp_path / "kill.txt").read_text() == "first\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        *(("enough\nmore\n", "enough"), ("", "kill file"), ("   \n", "kill file"), ("ünï ✓", "ünï ✓")),
+        *(("\x1b[31mred\x07\r\n", "[31mred"), ("\x00\x1b", "kill file")),
+    ],
+)
+def test_its_first_line_is_the_reason_given(tmp_path: Path, text: str, words: str) -> None:
+    session = session_in(tmp_path)
+    assert kill_words(session) is None
+    (tmp_path / "kill.txt").write_text(text, encoding="utf-8")
+    assert kill_words(session) == words
 
 
 def test_one_that_can_not_be_made_is_told(tmp_path: Path) -> None:
