@@ -31,6 +31,8 @@ from services.session.state import KillFile, Session, read_session, read_stop, s
 
 LONGEST_TURN_MS = 250
 """The loop turns at least this often, to beat and to look at its timers."""
+LEAST_BEAT_MS = 10
+"""More beats than that tell nobody more, and keep a processor busy."""
 LOOK_EVERY_MS = 100
 """A service without a supervisor looks so often for a stop and for the kill file."""
 MALFORMED_EVERY_MS = 10_000
@@ -115,7 +117,7 @@ class Runner:
         self._poller.register_descriptor(self._woken.fileno())
         self._inputs: list[tuple[Receiver[Any], Callable[[Any], None]]] = []
         self._shutdown: Shutdown | None = None
-        self._beat_every_ms = int(session.settings["heartbeat_interval_sec"] * 1000)
+        self._beat_every_ms = max(LEAST_BEAT_MS, int(session.settings["heartbeat_interval_sec"] * 1000))
         self._next_beat_ms = 0
         self._told_ready = False
         self._unheard: deque[Notice] = deque(maxlen=MOST_UNHEARD)

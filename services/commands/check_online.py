@@ -130,14 +130,14 @@ def _listed(url: SplitResult, symbol: str) -> Finding:
     if not isinstance(pair, Refusal):
         grids = f"tick {pair.tick_size:f}, lot {pair.lot_size:f}, minimum {pair.min_qty:f}"
         return Finding("REST symbol", f"{symbol}: {grids}", ok=True)
-    if pair.name == "not_traded":
-        return Finding("REST symbol", f"{symbol} is not traded", ok=False, advice=f"{pair.detail}.")
-    if pair.name != "unknown_symbol":
+    if pair.name not in {"unknown_symbol", "not_traded"}:
         advice = f"The answer is not understood ({pair.name}: {pair.detail[:80]}); check bitunix_rest_url."
         return Finding("REST symbol", "not understood", ok=False, advice=advice)
-    listed = parse_symbols(_get(url, pairs_path(""), "REST symbol")[0])
-    words = unlisted(symbol, () if isinstance(listed, Refusal) else listed).detail
-    return Finding("REST symbol", f"{symbol} is not listed", ok=False, advice=f"{words}.")
+    if pair.name == "unknown_symbol":
+        listed = parse_symbols(_get(url, pairs_path(""), "REST symbol")[0])
+        pair = unlisted(symbol, () if isinstance(listed, Refusal) else listed)
+    known = "traded" if pair.name == "not_traded" else "listed"
+    return Finding("REST symbol", f"{symbol} is not {known}", ok=False, advice=f"{pair.detail}.")
 
 
 def _get_candles(url: SplitResult, symbol: str) -> tuple[bytes, str]:
@@ -165,7 +165,7 @@ def _candles(body: bytes, symbol: str) -> Finding:
     rows = parse_klines(body, MINUTE_MS)
     if not isinstance(rows, Refusal) and rows:
         return Finding("REST candles", f"{len(rows)} of {symbol}", ok=True)
-    if isinstance(rows, Refusal) and rows.name != "rest_code":
+    if isinstance(rows, Refusal) and rows.name not in {"rest_code", "unknown_symbol"}:
         advice = f"The answer is not Bitunix's ({rows.name}); check bitunix_rest_url."
         return Finding("REST candles", "not understood", ok=False, advice=advice)
     said = rows.detail if isinstance(rows, Refusal) else "an empty list"

@@ -161,9 +161,9 @@ def _trade(ts_ms: int, element: object) -> FrameFact:
 
 def _price(ts_ms: int, content: dict[str, Any]) -> list[FrameFact]:
     data = _object(content)
-    mark = number(data["mp"], "mp") if data.get("mp") is not None else 0.0
-    last_ms = iso_ms(data["ft"], "ft") if data.get("ft") is not None else None
-    next_ms = iso_ms(data["nft"], "nft") if data.get("nft") is not None else None
+    # What is not known is left out, null or empty; the rate is what such a push is for.
+    mark = 0.0 if data.get("mp") in _UNKNOWN else number(data["mp"], "mp")
+    last_ms, next_ms = (None if data.get(name) in _UNKNOWN else iso_ms(data[name], name) for name in ("ft", "nft"))
     return [RawFunding(ts_ms, number(data.get("fr"), "fr") / 100, mark, last_ms, next_ms)]
 
 
@@ -201,6 +201,8 @@ def _object(content: dict[str, Any]) -> dict[str, Any]:
         raise _Refused("bad_shape", "data is no object")
     return data
 
+
+_UNKNOWN: Final = (None, "")
 
 _Reader: TypeAlias = Callable[[int, dict[str, Any]], list[FrameFact]]
 _READERS: Final[Mapping[str, _Reader]] = {

@@ -9,7 +9,7 @@ from http.client import HTTPException
 from typing import NamedTuple, TypeAlias
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from services.clock import monotonic_ms
+from services.clock import iso, monotonic_ms
 from services.feed.bitunix_rows import PAGE, kline_path, pairs_path, parse_klines, parse_pair, parse_symbols, unlisted
 from services.feed.config import HISTORY_CANDLES, Instrument
 from services.feed.facts import RawCandle, Refusal
@@ -19,12 +19,15 @@ from services.feed.route_ws import proxy_for
 # The default of Python's own client is refused by the exchange's front.
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) laptop-agents"
 START_MS = 8_000
+"""How long a stream's head waits for REST."""
+ANSWER_MS = 7_000
+"""How long REST is asked for it: what it said last is known in time."""
 BRIDGE_MS = 4_500
 """Less than the ticks are held for."""
 REQUEST_S = 3.0
 AGAIN_S = 0.7
 MOST_BYTES = 4 * 1024 * 1024
-MOST_PAGES = 6
+MOST_PAGES = 20
 
 
 class PairAnswer(NamedTuple):
@@ -113,7 +116,7 @@ class BitunixRest:
         threading.Thread(target=work, name="bitunix-rest", daemon=True).start()
 
     def _pair(self) -> RestNews:
-        deadline_ms = monotonic_ms() + START_MS
+        deadline_ms = monotonic_ms() + ANSWER_MS
         refusal = Refusal("no_answer")
         while self._may_try(deadline_ms):
             try:
@@ -137,7 +140,7 @@ class BitunixRest:
         return unknown if isinstance(listed, Refusal) else unlisted(self._symbol, listed)
 
     def _history(self, first_ms: int | None) -> RestNews:
-        deadline_ms = monotonic_ms() + START_MS
+        deadline_ms = monotonic_ms() + ANSWER_MS
         end_ms = None if first_ms is None else self._bucket(first_ms)
         refusal = Refusal("no_answer")
         while self._may_try(deadline_ms):
@@ -158,7 +161,8 @@ class BitunixRest:
             try:
                 rows = self._pages(end_ms, deadline_ms, lambda rows: rows[0].open_ms <= since_ms)
                 candles = [row for row in _closed(rows, end_ms) if row.open_ms >= since_ms]
-                detail = ""
+                is_whole = not candles or candles[0].open_ms == since_ms
+                detail = "" if is_whole else f"there are those from {iso(candles[0].open_ms)} on"
             except _Refused as refused:
                 detail = f"{refused.refusal.name} {refused.refusal.detail}".strip()
             # The candle that closed a moment ago may not be there yet.
@@ -187,15 +191,22 @@ class BitunixRest:
             if page and monotonic_ms() >= deadline_ms:
                 break
             path = kline_path(self._symbol, self._interval_ms, rows[0].open_ms if rows else end_ms)
-            older = parse_klines(self._get(path, deadline_ms), self._interval_ms)
-            if isinstance(older, Refusal):
+            try:
+                older = self._page(path, deadline_ms)
+            except _Refused:
                 if rows:
                     break
-                raise _Refused(older)
+                raise
             fresh = [row for row in older if not rows or row.open_ms < rows[0].open_ms]
             rows = fresh + rows
             if not fresh or is_enough(rows) or len(older) < PAGE // 2:
                 break
+        return rows
+
+    def _page(self, path: str, deadline_ms: int) -> list[RawCandle]:
+        rows = parse_klines(self._get(path, deadline_ms), self._interval_ms)
+        if isinstance(rows, Refusal):
+            raise _Refused(rows)
         return rows
 
     def _may_try(self, deadline_ms: int) -> bool:

@@ -30,6 +30,8 @@ INTERVAL_NAMES: Final = {
     24 * HOUR_MS: "1d",
 }
 """The session's intervals that the exchange has candles of, as REST spells them."""
+_UNKNOWN_SYMBOL: Final = "20015"
+"""The code that stands for "unknown, or delisted"."""
 _NOT_TRADED: Final = frozenset({"STOP", "CANCEL_ONLY", "PREVIEW"})
 _TOLERANCE: Final = 0.005
 _MOST_PLACES: Final = 18
@@ -68,7 +70,7 @@ def parse_pair(body: bytes, symbol: str) -> Instrument | Refusal:
     """Return a symbol's grids: tick and lot are powers of ten, from the precisions; refused if it is not traded."""
     rows = _data(body)
     if isinstance(rows, Refusal):
-        return rows
+        return unlisted(symbol, ()) if rows.name == "unknown_symbol" else rows
     for row in rows if type(rows) is list else [rows]:
         if type(row) is dict and shown(row.get("symbol")).upper() == symbol:
             status = shown(row.get("symbolStatus")).upper()
@@ -90,7 +92,9 @@ def parse_symbols(body: bytes) -> list[str] | Refusal:
 
 
 def unlisted(symbol: str, listed: Sequence[str]) -> Refusal:
-    """Return the refusal of a symbol that is not listed; it names the nearest ones that are."""
+    """Return the refusal of a symbol that the exchange does not know; it names the nearest ones that are listed."""
+    if symbol in listed:
+        return Refusal("not_traded", f"symbol must be one that is traded, {symbol} is only listed on the exchange")
     nearest = get_close_matches(symbol, listed, n=3, cutoff=0.6)
     words = f": the nearest are {', '.join(nearest)}" if nearest else ""
     return Refusal("unknown_symbol", f"symbol must be one that the exchange lists, got {symbol[:40]}{words}")
@@ -105,7 +109,8 @@ def _data(body: bytes) -> Any:
         return Refusal("not_an_object", shown(content))
     code = content.get("code")
     if shown(code) != "0":
-        return Refusal("rest_code", f"code {shown(code, 20)}: {shown(content.get('msg'), 100)}")
+        name = "unknown_symbol" if shown(code) == _UNKNOWN_SYMBOL else "rest_code"
+        return Refusal(name, f"code {shown(code, 20)}: {shown(content.get('msg'), 100)}")
     return content.get("data")
 
 

@@ -3,6 +3,7 @@
 A turn takes what the source says, lets the core make events of it, writes them to the recording, then publishes them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -94,7 +95,7 @@ class FeedShell:
         self._detail = ""
         self._reconnects = -1
         self._status_due_ms = 0
-        self._refused_early = 0
+        self._refused_early: Counter[str] = Counter()
 
     def on_turn(self, now_ms: int) -> int:
         """Do what is due; return how many ms may pass until the next turn."""
@@ -116,9 +117,8 @@ class FeedShell:
         if self._core is not None:
             self._tell_of_gaps(self._core, events)
             self._mouth.ready = self._core.last_seq >= self._skip_seq
-            refused = self._report.due(self._core.refused, now_ms)
-            if refused is not None:
-                self._mouth.tell(Level.WARNING, "data_refused", refused)
+        if (refused := self._report.due(self._refused, now_ms)) is not None:
+            self._mouth.tell(Level.WARNING, "data_refused", refused)
         if now_ms >= self._status_due_ms:
             self._send_status(now_ms)
         return max(0, min(self._source.wait_ms(now), self._status_due_ms - now_ms))
@@ -170,7 +170,8 @@ class FeedShell:
             for event in tail:
                 if isinstance(event, Candle):
                     self._source.published(event, now)
-        core.refuse("before_start", self._refused_early)
+        for name, count in self._refused_early.items():
+            core.refuse(name, count)
         self._core = core
         for peer in self._asking:
             self._mouth.answer(peer, info)
@@ -205,14 +206,17 @@ class FeedShell:
 
     def _tell_of_refusals(self) -> None:
         """Tell what was refused since it was last told: there is no later."""
-        refused = self._report.rest(self._core.refused) if self._core is not None else None
-        if refused is not None:
+        if (refused := self._report.rest(self._refused)) is not None:
             self._mouth.tell(Level.WARNING, "data_refused", refused)
+
+    @property
+    def _refused(self) -> Counter[str]:
+        return self._refused_early if self._core is None else self._core.refused
 
     def _refuse(self, name: str, detail: str) -> None:
         self._report.example(name, detail)
         if self._core is None:
-            self._refused_early += 1
+            self._refused_early[name] += 1
         else:
             self._core.refuse(name)
 
@@ -243,7 +247,7 @@ class FeedShell:
             ticks=core.ticks if core is not None else 0,
             candles=core.candles if core is not None else 0,
             data_age_ms=0 if self._source.is_scheduled else self._age.ms,
-            refused=core.refused.total() if core is not None else self._refused_early,
+            refused=self._refused.total(),
             reconnects=max(0, self._reconnects),
             detail=self._detail,
         )

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,6 +66,10 @@ def load_strategy(name: str, params: Mapping[str, Any], directory: Path) -> Stra
     """
     cls = strategy_class(name, directory)
     given = make_params(_params_class(cls, name), params, name)
+    if not _takes_params(cls):
+        raise StrategyError(
+            f"strategy {name} can not be made: write 'def __init__(self, params):', with 'super().__init__(params)' in it"
+        )
     made = attempt(lambda: cls(given))
     strategy = made.result
     if strategy is None:
@@ -76,6 +81,16 @@ def load_strategy(name: str, params: Mapping[str, Any], directory: Path) -> Stra
     if strategy.warmup > MOST_WARMUP:
         raise StrategyError(f"warmup of strategy {name} must be at most {MOST_WARMUP} candles, was {strategy.warmup}")
     return strategy
+
+
+def _takes_params(cls: type[Strategy]) -> bool:
+    try:
+        signature(cls.__init__).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:
+        return True  # written in C: making it will tell
+    return True
 
 
 def strategy_class(name: str, directory: Path) -> type[Strategy]:

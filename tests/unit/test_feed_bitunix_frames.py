@@ -70,6 +70,10 @@ GOOD: dict[str, tuple[str, list[FrameFact]]] = {
         [FUNDING._replace(last_ms=1_790_121_600_123)],
     ),
     "price with funding times in ms": (push("price", PRICE | {"ft": "1790121600000", "nft": 1790150400000}), [FUNDING]),
+    "price with empty fields": (
+        push("price", {"fr": "0.01", "mp": "", "ft": "", "nft": None}),
+        [RawFunding(TS, 0.0001, 0.0, None, None)],
+    ),
     "price without times": (push("price", {"fr": "0.01", "mp": "5"}), [RawFunding(TS, 0.0001, 5.0, None, None)]),
     "kline": (
         push("market_kline_1min", KLINE),

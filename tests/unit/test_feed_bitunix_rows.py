@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from services.feed.bitunix_rows import kline_path, pairs_path, parse_klines, parse_pair
+from services.feed.bitunix_rows import kline_path, pairs_path, parse_klines, parse_pair, unlisted
 from services.feed.config import Instrument
 from services.feed.facts import RawCandle, Refusal
 
@@ -128,6 +128,15 @@ def test_grids_that_are_not_told_are_a_named_refusal(data: object, name: str) ->
     refusal = parse_pair(json.dumps({"code": 0, "data": data}).encode(), BTC)
     assert isinstance(refusal, Refusal)
     assert refusal.name == name
+
+
+def test_a_symbol_that_the_exchange_lets_nobody_trade_is_refused_by_name() -> None:
+    body = json.dumps({"code": 20015, "msg": "this Futures is not allowed to trade.", "data": None}).encode()
+    assert parse_pair(body, BTC) == unlisted(BTC, [])
+    assert [unlisted(BTC, listed).name for listed in ([], ["ETHUSDT"], ["ETHUSDT", BTC])] == [
+        *2 * ["unknown_symbol"],
+        "not_traded",
+    ]
 
 
 def test_questions_are_spelled_as_rest_wants_them() -> None:

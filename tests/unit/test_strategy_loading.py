@@ -64,7 +64,7 @@ def test_a_plug_in_is_named_by_its_entry_point(installed: Path) -> None:
         ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n warmup = 1_000_001", "at most 1000000 candles"),
         (
             "@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n def __init__(self): pass",
-            "can not be made: TypeE",
+            "can not be made: write 'def __init__(self, params):'",
         ),
         (
             "@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n params: Nowhere",

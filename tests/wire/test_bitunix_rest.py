@@ -5,7 +5,9 @@ from queue import Queue
 from feed_builders import MINUTE, T0
 from feed_peers import WAIT_S, asking, klines, rest_served
 
+from services.clock import iso, monotonic_ms
 from services.feed.bitunix_rest import (
+    START_MS,
     BridgeAnswer,
     HistoryAnswer,
     LookAnswer,
@@ -85,6 +87,29 @@ def test_a_symbol_that_is_not_listed_is_told_at_once_with_the_nearest() -> None:
         words = "symbol must be one that the exchange lists, got BTCUSDT: the nearest are BTCUSDC"
         assert news.get(timeout=WAIT_S) == PairAnswer(Refusal("unknown_symbol", words))
         assert len(asked) == 2
+
+
+def test_what_rest_said_last_is_known_before_the_session_goes_on_without_it() -> None:
+    with rest_served(lambda _: (200, {"code": 10006, "msg": "slow down"})) as (url, _), asking(url) as (rest, news):
+        began_ms = monotonic_ms()
+        rest.ask_pair()
+        assert news.get(timeout=WAIT_S) == PairAnswer(Refusal("rest_code", "code 10006: slow down"))
+        assert monotonic_ms() - began_ms < START_MS
+
+
+def test_a_bridge_that_does_not_reach_back_tells_from_where_it_does() -> None:
+    with rest_served(klines(T0, 4)) as (url, _), asking(url) as (rest, news):
+        rest.ask_bridge(T0, T0 - 9 * MINUTE)
+        answer = _bridge(news)
+        assert [row.open_ms for row in answer.candles] == [T0 - 3 * MINUTE, T0 - 2 * MINUTE, T0 - MINUTE]
+        assert iso(T0 - 3 * MINUTE) in answer.detail
+
+
+def test_a_day_of_missed_minutes_is_fetched_page_by_page() -> None:
+    with rest_served(klines(T0, 2_000)) as (url, _), asking(url) as (rest, news):
+        rest.ask_bridge(T0, T0 - 1_440 * MINUTE)
+        answer = _bridge(news)
+        assert (len(answer.candles), answer.detail) == (1_440, "")
 
 
 def test_candles_that_were_published_are_asked_for_again() -> None:
