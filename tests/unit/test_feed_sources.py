@@ -1,6 +1,6 @@
 """Whole feeds without a wire: a source, the core and a recording, turned by hand, killed and started again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +26,11 @@ from bus.messages import (
 )
 from services.feed.config import FeedConfig
 from services.feed.core import FeedRules
+from services.feed.facts import Refusal, Said
 from services.feed.mock import START_MS, MockMarket
 from services.feed.process import PAGE, FeedShell
 from services.feed.recording_file import NAME, Recording, read_all
-from services.feed.source import Resume, Source, SourceError
+from services.feed.source import Now, Resume, Source, SourceError
 from services.feed.source_mock import MockSource
 from services.feed.source_replay import open_replay
 from services.feed.warmup import session_start_ms
@@ -347,6 +348,33 @@ def test_all_that_was_refused_is_told_before_a_replay_has_ended(tmp_path: Path) 
     assert sum(int(word) for text in told for word in text.split() if word.isdigit()) == feed.status.refused
     assert [event for _, event, _ in feed.mouth.told][-2:] == ["data_refused", "end_of_data"]
     feed.kill()
+
+
+class Headless(MockSource):
+    """A source that refuses all it hears, so that nothing begins."""
+
+    def __init__(self) -> None:
+        super().__init__(FeedConfig.from_settings(settings()), 7, BOOT, None)
+        self.head, self.info = self.info, None  # type: ignore[assignment]
+
+    def poll(self, now: Now) -> Sequence[Said]:
+        """Refuse."""
+        return [Refusal("jump", "a price of 5")]
+
+
+def test_what_is_refused_before_a_session_has_begun_is_told_as_well(tmp_path: Path) -> None:
+    source = Headless()
+    feed = open_feed(tmp_path, lambda _: source)
+    for elapsed in range(0, 5_000, 50):
+        feed.turn_at(elapsed)
+    assert [text for _, event, text in feed.mouth.told if event == "data_refused"] == [
+        "refused from the source: 1 jump (for example jump: a price of 5)"
+    ]
+    source.info = source.head
+    feed.turn_at(10_000)
+    assert feed.status.refused == 101
+    feed.shell.close(Shutdown(StopReason.DURATION))
+    assert sum(int(text.split()[4]) for _, event, text in feed.mouth.told if event == "data_refused") == 101
 
 
 def test_the_feed_says_how_it_is_once_a_second_and_on_change(tmp_path: Path) -> None:
