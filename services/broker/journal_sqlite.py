@@ -170,10 +170,6 @@ class Journal:
         """Return the closed trades, in the order of closing."""
         return [trade_of(row) for row in self._read("SELECT * FROM trades ORDER BY trade_id")]
 
-    def rejections(self) -> dict[str, int]:
-        """Return how many orders were refused, by reason."""
-        return dict(self._read("SELECT reason, count(*) FROM rejections GROUP BY reason ORDER BY reason"))
-
     def facts(self) -> list[Message]:
         """Return halts, time-outs, late answers, the breaker and the session's end, in the order of happening."""
         return [fact_of(*row) for row in self._read("SELECT kind, seq, ts_ms, detail FROM facts ORDER BY id")]

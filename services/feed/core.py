@@ -76,11 +76,6 @@ class FeedCore:
         self.shifted = 0
         self.refused: Counter[str] = Counter()
 
-    @property
-    def open_ms(self) -> int | None:
-        """Open time of the candle in progress, None before the first."""
-        return self._builder.open_ms
-
     def take_gaps(self) -> list[Gap]:
         """Return the losses of data that have ended since this was last asked."""
         gaps, self._builder.gaps = self._builder.gaps, []

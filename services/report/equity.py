@@ -52,11 +52,6 @@ def deepest_fall(curve: Iterable[EquityPoint]) -> Fall:
     return Fall(pct, amount, longest_ms)
 
 
-def max_drawdown_pct(equity: Iterable[float]) -> float:
-    """Deepest fall below a former peak, in percent of that peak, >= 0."""
-    return deepest_fall((0, value) for value in equity).pct
-
-
 def drawdowns(curve: Iterable[EquityPoint]) -> list[float]:
     """How far each point is below the highest before it, in percent, <= 0."""
     peak, falls = 0.0, []

@@ -1,6 +1,6 @@
 """The figures of a run that a sweep keeps and compares, and which of two runs is the better one. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from math import inf
 from typing import Any
@@ -11,7 +11,7 @@ from services.report.statistics import Statistics
 from services.report.summary import starting_balance, summary
 from services.settings.layers import nearest
 from services.sweep.errors import SweepError
-from services.sweep.luck import Shape, shape_of
+from services.sweep.luck import shape_of
 
 FIGURES = (
     *("net_pnl", "net_pnl_pct", "buy_and_hold_pct", "gross_pnl", "slippage", "fees", "funding"),
@@ -84,8 +84,3 @@ def measured(run: Run) -> dict[str, Any]:
         "stop_reason": whole["stop_reason"],
         "shape": None if shape is None else list(shape),
     }
-
-
-def shapes(outcomes: Iterable[Mapping[str, Any]]) -> Sequence[Shape]:
-    """The shapes of those runs that are long enough to have one."""
-    return [Shape(*outcome["shape"]) for outcome in outcomes if outcome.get("shape")]

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from report_builders import SECOND, START, closed
 
-from services.report.equity import equity_curve, max_drawdown_pct
+from services.report.equity import deepest_fall, equity_curve
 from services.report.statistics import measure
 
 START_BALANCE = Decimal(10000)
@@ -54,7 +54,7 @@ def test_the_longest_losing_streak(pnls: str, streak: int) -> None:
     ],
 )
 def test_drawdown_is_the_deepest_fall_from_a_former_peak(equity: list[float], pct: float) -> None:
-    assert max_drawdown_pct(equity) == pytest.approx(pct)
+    assert deepest_fall((0, value) for value in equity).pct == pytest.approx(pct)
 
 
 def test_drawdown_counts_the_start_the_trades_and_the_marks_between() -> None:
