@@ -102,6 +102,9 @@ def _bad(run: Run) -> Iterator[str]:
         yield f"The books do not balance: {error:+f} more than the trades account for."
     if _incomplete_pct(facts) > MOST_INCOMPLETE_PCT:
         yield f"Data was lost in {_incomplete(facts):,} of {len(facts.bars):,} candles."
+    refused, taken = _refused_and_taken(run)
+    if refused > taken:
+        yield _words_of_refused(refused, taken)
 
 
 def _care(run: Run) -> Iterator[str]:
@@ -114,9 +117,9 @@ def _care(run: Run) -> Iterator[str]:
         yield f"The source was lost and found again {reconnects:,} x."
     if (stale := end.feed.get("stale_sec", 0)) >= 1:
         yield f"There was no market data for {stale:,.0f} s in all, while connected."
-    refused, taken = int(end.feed.get("refused", 0)), facts.ticks or facts.candles
-    if refused * 100 > MOST_REFUSED_PCT * (refused + taken):
-        yield f"Of the source's events {refused:,} were not believed, and {taken:,} were."
+    refused, taken = _refused_and_taken(run)
+    if MOST_REFUSED_PCT * (refused + taken) < 100 * refused <= 100 * taken:
+        yield _words_of_refused(refused, taken)
     if (tick_bps := _tick_bps(facts)) > MOST_TICK_BPS:
         yield f"A tick ({facts.tick_size}) is {tick_bps:,.0f} bps of the price: set tick_size, lot_size and min_qty to the market's own."
     if 0 < _incomplete_pct(facts) <= MOST_INCOMPLETE_PCT:
@@ -134,6 +137,15 @@ def _care_of_decisions(facts: JournalFacts) -> Iterator[str]:
         yield f"The strategy failed {facts.failed:,} x and was answered for with nothing."
     if late := sum(order.late for order in facts.orders):
         yield f"{many(late, 'order')} came late, after the strategy's time was up."
+
+
+def _refused_and_taken(run: Run) -> tuple[int, int]:
+    """How many of the source's events were not believed, and how many were."""
+    return int(run.end.feed.get("refused", 0)), run.facts.ticks or run.facts.candles
+
+
+def _words_of_refused(refused: int, taken: int) -> str:
+    return f"Of the source's events {refused:,} were not believed, and {taken:,} were."
 
 
 def _tick_bps(facts: JournalFacts) -> float:

@@ -32,6 +32,8 @@ def bars(count: int, lost: int) -> list[Any]:
         ({"feed": {"stale_sec": 12.4}}, Grade.CARE, "no market data for 12 s"),
         ({"feed": {"refused": 12}}, Grade.GOOD, ""),
         ({"feed": {"refused": 13}}, Grade.CARE, "13 were not believed, and 1,234 were"),
+        ({"feed": {"refused": 1_234}}, Grade.CARE, "1,234 were not believed, and 1,234 were"),
+        ({"feed": {"refused": 1_235}}, Grade.BAD, "1,235 were not believed, and 1,234 were"),
         ({"tick_size": Decimal("0.5")}, Grade.GOOD, ""),
         ({"tick_size": Decimal("0.6")}, Grade.CARE, "A tick (0.6) is 59 bps of the price"),
         ({"bars": bars(20, 2)}, Grade.CARE, "Data was lost in 2 of 20 candles."),
