@@ -10,7 +10,7 @@ from bus.messages import Burst, Candle, Level, MarketEvent, Message, StreamInfo
 from bus.topics import NAMES
 from services.data_file.files import read_rows
 from services.feed.core import FeedCore, FeedRules
-from services.feed.facts import Fact, RawCandle, RawQuote, RawTrade, Refusal
+from services.feed.facts import Fact, RawCandle, RawFunding, RawQuote, RawTrade, Refusal
 from services.feed.source_replay import FACTS, Row
 
 SYMBOL = "BTCUSDT"
@@ -35,6 +35,17 @@ def raw_trade(at: int = 0, price: float = 100.0, size: float = 1.0, aggressor: s
 def raw_candle(minute: int, close: float = 100.0, volume: float = 1.0) -> RawCandle:
     """A one-minute candle, `minute` minutes after T0, all at one price."""
     return RawCandle(T0 + minute * MINUTE, close, close, close, close, volume)
+
+
+def raw_funding(
+    at: int, rate: float = 0.0001, mark: float = 100.0, last: int | None = None, following: int | None = None
+) -> RawFunding:
+    """What the exchange says of funding `at` ms after T0; its last and next times count from there, too."""
+
+    def moment(offset: int | None) -> int | None:
+        return None if offset is None else T0 + offset
+
+    return RawFunding(T0 + at, rate, mark, moment(last), moment(following))
 
 
 def history_candle(minute: int = -1, close: float = 99.0, interval_ms: int = MINUTE) -> Candle:
