@@ -10,6 +10,7 @@ from strategies import GoesWrong, Wrong
 
 from bus.messages import Account, Candle, Decide, Decision, Message, QuestionKey, Recall, Side, StrategyFailed
 from services.strategy.core import StrategyCore
+from services.strategy.interface import Answer, Context, Strategy
 
 ZERO = D(0)
 ACCOUNT = Account(D(10_000), D(10_000), ZERO, Side.FLAT, ZERO, ZERO, ZERO, ZERO, 0, 0, False)
@@ -124,3 +125,25 @@ def test_a_replay_takes_the_failures_as_they_were(how: str) -> None:
     said = [strategy.handle(question(index), 0) for index in range(3)]
     assert [sides(one) for one in said] == [[Side.LONG], [Side.SHORT], []]
     assert failures(said[2]) == [foretold]
+
+
+class Remembers(Strategy):
+    """Knows on which candles it was called, as one that counts, or keeps a sum."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.called: list[int] = []
+
+    def on_candle(self, context: Context, candle: Candle) -> Answer:
+        self.called.append(candle.open_ms)
+        return context.market(Side.LONG)
+
+
+@pytest.mark.parametrize(("is_poison", "called"), [(False, [0, 1_000, 2_000]), (True, [0, 2_000])])
+def test_a_replay_calls_the_strategy_where_it_was_called(is_poison: bool, called: list[int]) -> None:
+    """One that raised has seen the candle, and what it keeps goes on from there."""
+    strategy = Remembers()
+    core = StrategyCore(strategy_config(), strategy, foretold=[StrategyFailed(2, 1_000, 0, is_poison, "as it was")])
+    said = [core.handle(question(index), 0) for index in range(3)]
+    assert [sides(one) for one in said] == [[Side.LONG], [], [Side.LONG]]
+    assert strategy.called == called
