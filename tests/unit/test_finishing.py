@@ -1,13 +1,14 @@
 """What one session leaves to the next with `on_stop = keep`, on disk."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import Bench, config, settings
+from builders import LATENCY, MINUTE, Bench, config, settings
 
-from bus.messages import StopReason
+from bus.messages import ExitReason, StopReason
 from services.broker.errors import CarryOverError
 from services.broker.finishing import JOURNAL_FILE, carry_fault, finish_journal, open_core, read_carried
 from services.broker.journal_sqlite import Journal
@@ -85,3 +86,33 @@ def test_whether_a_session_can_take_over_is_known_before_it_begins(
     assert (
         "the kept position is of BTCUSDT, not of ETHUSDT" in carry_fault(settings(symbol="ETHUSDT"), tmp_path) or says
     )
+
+
+@pytest.mark.parametrize(
+    ("reason", "exit_reason"),
+    [
+        (StopReason.KILL, ExitReason.KILL),
+        (StopReason.STALE_DATA, ExitReason.STALE_DATA),
+        (StopReason.DURATION, ExitReason.SESSION_END),
+    ],
+)
+def test_the_position_of_a_broker_that_was_killed_is_closed_for_the_stops_reason(
+    tmp_path: Path, reason: StopReason, exit_reason: ExitReason
+) -> None:
+    bench = Bench()
+    bench.enter()
+    bench.quote(MINUTE + LATENCY + 1, 100.5)
+    with Journal(tmp_path / JOURNAL_FILE) as journal:
+        journal.record(bench.said, bench.core.snapshot())
+    finish_journal(tmp_path, tmp_path, settings(), reason)
+    with Journal(tmp_path / JOURNAL_FILE, read_only=True) as journal:
+        (trade,) = journal.trades()
+    assert (trade.exit_reason, trade.exit_price, trade.pnl) == (exit_reason, Decimal("100.5"), Decimal(50))
+    assert read_carried(tmp_path) is None
+
+
+def test_without_a_journal_there_are_no_books_to_close(tmp_path: Path) -> None:
+    left = kept_by(tmp_path)
+    finish_journal(tmp_path, tmp_path, settings(), StopReason.KILL)
+    assert not (tmp_path / JOURNAL_FILE).exists()
+    assert read_carried(tmp_path) == left
