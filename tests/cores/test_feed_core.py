@@ -285,6 +285,14 @@ def test_candles_add_up_to_the_interval_of_the_session() -> None:
     ]
 
 
+def test_data_that_begin_within_a_candle_begin_with_an_incomplete_one() -> None:
+    core = feed_core(5 * MINUTE, "candle", source_interval_ms=MINUTE)
+    whole = T0 // (5 * MINUTE) * 5 * MINUTE
+    rows = [RawCandle(whole + minute * MINUTE, 100.0, 100.0, 100.0, 100.0, 1.0) for minute in range(2, 10)]
+    closed = candles(published(core, rows))
+    assert [((c.open_ms - whole) // MINUTE, c.volume, c.complete) for c in closed] == [(0, 3.0, False), (5, 5.0, True)]
+
+
 def test_a_recorded_run_is_said_again_as_it_was() -> None:
     events = published(feed_core(), [raw_quote(0), raw_trade(1), raw_quote(MINUTE)])
     again = feed_core()
