@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 from report_builders import START, closed, fill, position, run
 
+from bus.messages import TradeClosed
 from services.report.chart_data import chart_data, merged
-from services.report.costs import Costs, Spread, costs_of, slippages_bps, spread_of
+from services.report.costs import Costs, Spread, costs_of, fee_share_pct, slippages_bps, spread_of
 from services.report.histogram import Histogram, histogram
 from services.report.summary import summary
 
@@ -18,6 +19,23 @@ def test_gross_less_slippage_fees_and_funding_is_net() -> None:
     # half a coin: 0.02 + 0.1 of a price; the fill of trade 2, which is open, does not count
     assert costs == Costs(Decimal("10.26"), Decimal("0.06"), Decimal("0.25"), Decimal("-0.05"))
     assert costs.gross - costs.slippage - costs.fees - costs.funding == trade.pnl
+
+
+@pytest.mark.parametrize(
+    ("trades", "share"),
+    [
+        ([closed("3.5", fees=Decimal("0.5")), closed("-2.5", fees=Decimal("0.5"))], 25.0),
+        ([closed("2", fees=Decimal(1), funding=Decimal(1))], 25.0),
+        ([closed("0.3", fees=Decimal("0.2")), closed("-2", fees=Decimal("0.05"))], 50.0),
+        ([closed("-0.25", fees=Decimal("0.5"))], 200.0),
+        ([closed("-0.5", fees=Decimal("0.5"))], "no trade made anything before fees"),
+        ([], "no trade made anything before fees"),
+    ],
+)
+def test_all_fees_are_told_in_percent_of_what_the_winning_trades_made_before_them(
+    trades: list[TradeClosed], share: float | str
+) -> None:
+    assert fee_share_pct(trades) == share
 
 
 def test_slippage_is_in_bps_of_the_price_before_it() -> None:

@@ -103,6 +103,8 @@ def test_every_stop_reason_has_words() -> None:
             ["-0.10"],
             f"Lost 0.10 (-0.001 %) in 1 trade, of which 0 won. Before fees and funding it made 0.15. {FEW}",
         ),
+        (["-1250"], f"Lost 1,250.00 (-12.50 %) in 1 trade, of which 0 won. {FEW}"),
+        (["10", "-10"], f"Came out even: 0.00 (+0.00 %) in 2 trades, of which 1 won. {FEW}"),
         (["1"] * 30, "Made 30.00 (+0.30 %) in 30 trades, of which 30 won."),
     ],
 )
