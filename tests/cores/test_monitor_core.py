@@ -64,6 +64,11 @@ def test_facts_that_end_a_session(message: Message, expected: list[StopReason]) 
     assert reasons(MonitorCore(CONFIG, T0).handle(message, T0)) == expected
 
 
+def test_a_silent_source_is_told_of_with_the_length_of_its_silence() -> None:
+    told = "connected, but no market data for 90 s"
+    assert MonitorCore(CONFIG, T0).handle(feed(age_ms=90_000), T0) == [Shutdown(StopReason.STALE_DATA, told)]
+
+
 @pytest.mark.parametrize(("elapsed_ms", "expected"), [(0, []), (59_999, []), (60_000, [StopReason.DURATION])])
 def test_the_countdown_ends_it(elapsed_ms: int, expected: list[StopReason]) -> None:
     assert reasons(MonitorCore(CONFIG, T0).on_timer(T0 + elapsed_ms)) == expected
@@ -105,6 +110,22 @@ def test_a_warm_up_is_shown_until_it_is_over() -> None:
 def test_before_anything_is_known_the_view_is_honest() -> None:
     view = MonitorCore(CONFIG, T0).view(T0)
     assert (view.price, view.side, view.equity, view.feed) == (0.0, Side.FLAT, D("10000.0"), "connecting")
+
+
+def test_the_market_has_no_time_before_its_first_data() -> None:
+    core = MonitorCore(CONFIG, T0)
+    assert (core.market_ts, heartbeat("r", "B", core.view(T0), 0, "", {})["market_ts"]) == (0, None)
+    core.handle(replace(feed(), last_ts_ms=123_456), T0)
+    assert (core.market_ts, heartbeat("r", "B", core.view(T0), 0, "", {})["market_ts"]) == (123_456, 123_456)
+
+
+def test_times_in_the_heartbeat_are_seconds() -> None:
+    core = MonitorCore(CONFIG, T0)
+    core.handle(feed(age_ms=1_500), T0)
+    core.handle(Heartbeat("feed", 42, T0, True), T0)
+    beat = heartbeat("r", "B", core.view(T0 + 2_250), 3_125, "", {"feed": {}})
+    assert (beat["data_age"], beat["services"]["feed"]["age"], beat["unix_ts"]) == (1.5, 2.25, 3.125)
+    assert (beat["elapsed"], beat["remaining"]) == (2.25, 57.75)
 
 
 def test_the_heartbeat_holds_what_the_contract_names() -> None:
