@@ -5,6 +5,8 @@ import pytest
 from bus.messages import Candle
 from services.strategy.history import History
 
+COLUMNS = ("open", "high", "low", "close", "volume", "open_ms")
+
 
 def candle(index: int) -> Candle:
     price = float(index + 1)
@@ -23,21 +25,23 @@ def test_it_holds_the_newest_candles_in_columns(count: int) -> None:
     history = filled(count)
     kept = [candle(index) for index in range(count)][-3:]
     assert len(history) == len(kept)
-    for name in ("open", "high", "low", "close", "volume", "open_ms"):
+    for name in COLUMNS:
         assert list(getattr(history, name)) == [getattr(one, name) for one in kept]
 
 
-def test_what_was_handed_out_does_not_change() -> None:
+@pytest.mark.parametrize("name", COLUMNS)
+def test_what_was_handed_out_does_not_change(name: str) -> None:
     history = filled(3)
-    closes = history.close
+    handed_out = getattr(history, name)
     for index in range(3, 12):
         history.append(candle(index))
-    assert list(closes) == [2.0, 3.0, 4.0]
+    assert list(handed_out) == [getattr(candle(index), name) for index in range(3)]
 
 
-def test_it_can_not_be_written_into() -> None:
+@pytest.mark.parametrize("name", COLUMNS)
+def test_it_can_not_be_written_into(name: str) -> None:
     with pytest.raises(TypeError, match="read-only"):
-        filled(3).close[0] = 1.0  # type: ignore[index]
+        getattr(filled(3), name)[0] = 1
 
 
 def test_numpy_takes_it_as_it_is() -> None:
