@@ -3,12 +3,13 @@
 from decimal import Decimal
 
 import pytest
-from report_builders import START, closed, fill, position, run
+from report_builders import SECOND, START, closed, fill, position, run
 
 from bus.messages import TradeClosed
 from services.report.chart_data import chart_data, merged
 from services.report.costs import Costs, Spread, costs_of, fee_share_pct, slippages_bps, spread_of
 from services.report.histogram import Histogram, histogram
+from services.report.run import Refusal
 from services.report.summary import summary
 
 
@@ -119,3 +120,23 @@ def test_an_open_position_is_drawn_up_to_the_last_price() -> None:
         3 / 5.005,
         "open",
     ]
+
+
+def test_how_long_trades_were_held_is_drawn_in_seconds() -> None:
+    example = run([closed(held=10), closed(trade_id=2, at=20, held=10)])
+    assert chart_data(example, summary(example))["holding"] == {"start": 10.0, "width": 2.0, "counts": [2]}
+
+
+def test_what_happened_is_drawn_where_it_happened() -> None:
+    outage = {"event": "reconnected", "message": "away", "market_ts": START + 20 * SECOND, "seconds": 2.5}
+    example = run(
+        [closed()], incidents=[outage], refusals=[Refusal(START + 1_500, "LONG", "halted")], equity=[(START + 500, 9.0)]
+    )
+    drawn = chart_data(example, summary(example))
+    start = START / 1000
+    assert drawn["spells"] == [
+        [0, start + 20, start + 22.5, "away"],
+        [1, start + 1.5, start + 1.5, "LONG halted"],
+    ]
+    assert drawn["equity"]["t"] == [start, start + 0.5, start + 10]
+    assert drawn["window"] == [start, start + 100]

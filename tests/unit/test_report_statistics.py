@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from report_builders import SECOND, START, closed
 
-from services.report.equity import deepest_fall, equity_curve
+from services.report.equity import deepest_fall, drawdowns, equity_curve
 from services.report.statistics import measure
 
 START_BALANCE = Decimal(10000)
@@ -64,6 +64,18 @@ def test_drawdown_counts_the_start_the_trades_and_the_marks_between() -> None:
     marks = [(START + 55 * SECOND, 9900.0)]
     assert measure([won, lost], START_BALANCE, marks).max_drawdown_pct == pytest.approx(10.0)
     assert measure([closed("-100", equity="9900")], START_BALANCE).max_drawdown_pct == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("equity", "falls"),
+    [
+        ([100.0, 80.0, 200.0, 150.0, 200.0], [0.0, -20.0, 0.0, -25.0, 0.0]),
+        ([0.0, -5.0, 10.0, -10.0], [0.0, 0.0, 0.0, -200.0]),
+        ([], []),
+    ],
+)
+def test_each_point_of_the_curve_falls_from_the_highest_before_it(equity: list[float], falls: list[float]) -> None:
+    assert drawdowns(enumerate(equity)) == falls
 
 
 def test_the_curve_is_in_the_order_of_time_and_begins_with_the_start() -> None:
