@@ -1,5 +1,6 @@
 """What is said arrives as it was said; what is no message is refused by name and nothing else."""
 
+import json
 from dataclasses import asdict, replace
 from decimal import Decimal as D
 from typing import get_args
@@ -9,6 +10,7 @@ import pytest
 from bus import codec
 from bus import messages as m
 from bus.errors import InvalidMessageError, MalformedFrameError
+from bus.messages.body import Body
 from bus.ports import SERVICES
 from bus.topics import CLASSES, MARKET, NAMES, TABLE
 
@@ -20,14 +22,16 @@ ACCOUNT = m.Account(D("10000"), D("10001.5"), D("1.5"), m.Side.LONG, D("0.1"), D
 SIGNAL = m.Signal("BTCUSDT", m.Side.SHORT, 60_000, 30.0, 1.5, m.Entry.LIMIT, 100.5, "why | not")
 DECIDE = m.Decide(0, (CANDLE,), ACCOUNT)
 ON_TICK = m.Decide(0, (), ACCOUNT, TRADE)
+FAILED = m.StrategyFailed(2, 60_000, 0, False, "ValueError: no", "Traceback")
+WARMTH = m.StrategyStatus(3, 1_000, -1)
 EXAMPLES: list[m.Message] = [
     *(QUOTE, TRADE, CANDLE, FUNDING, ACCOUNT, SIGNAL, DECIDE),
     m.StreamInfo("BTCUSDT", 60_000, "tick", D("0.1"), D("0.0001"), D("0.0001"), (CANDLE,), "warms up live"),
     m.FeedStatus(m.FeedState.CONNECTED, 4, 7, 100.0, 2, 1, 0, 3, 0, "fine"),
     m.Burst((QUOTE, TRADE, CANDLE, FUNDING)),
     *(m.InfoRequest(), m.EventsRequest(4), m.EventsPage(0, 4, (QUOTE, TRADE, CANDLE, FUNDING))),
-    *(m.Decision(0, (SIGNAL,)), m.StrategyHello(0), m.StrategyStatus(3, 1_000, -1), m.Recall((DECIDE, ON_TICK), True)),
-    *(ON_TICK, m.Decision(0, (), 2), m.StrategyFailed(2, 60_000, 0, False, "ValueError: no", "Traceback")),
+    *(m.Decision(0, (SIGNAL,)), m.StrategyHello(0), WARMTH, m.Recall((DECIDE, ON_TICK), True)),
+    *(ON_TICK, m.Decision(0, (), 2), FAILED),
     m.OrderAccepted("a", 1, SIGNAL, 50, 60_050, False),
     m.OrderRejected("a", 1, 5, SIGNAL, m.RejectReason.HALTED, "breaker"),
     *(m.OrderResting("a", 1, 5, 60_005), m.OrderCancelled("a", 1, 5, "out of time")),
@@ -64,6 +68,17 @@ EXAMPLES: list[m.Message] = [
     m.Notice("feed", m.Level.WARNING, "gap", "ünïcode ✓ | and a bar", True),
     m.Shutdown(m.StopReason.KILL, "enough"),
 ]
+
+
+def moneys_of(message: m.Message) -> list[str]:
+    return [name for name in message.__struct_fields__ if isinstance(getattr(message, name), D)]
+
+
+def decoded_with(message: m.Message, name: str, value: object) -> m.Message:
+    """What arrives when one of a message's fields is something else on its way."""
+    body = json.loads(codec.encode_body(message))
+    body[message.__struct_fields__.index(name)] = value
+    return codec.decode_body(NAMES[type(message)], json.dumps(body).encode())
 
 
 def test_every_message_has_an_example_here() -> None:
@@ -145,6 +160,34 @@ def test_what_was_written_before_a_field_with_a_default_existed_is_still_read() 
 def test_what_is_no_message_is_a_malformed_frame(frame: bytes) -> None:
     with pytest.raises(MalformedFrameError):
         codec.decode(frame)
+
+
+MONEYS = [(example, name) for example in EXAMPLES for name in moneys_of(example)]
+
+
+@pytest.mark.parametrize("text", ["NaN", "sNaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize(
+    ("message", "name"), MONEYS, ids=lambda part: part if isinstance(part, str) else type(part).__name__
+)
+def test_money_that_is_no_number_is_refused_wherever_it_stands(message: m.Message, name: str, text: str) -> None:
+    with pytest.raises(MalformedFrameError):
+        decoded_with(message, name, text)
+
+
+@pytest.mark.parametrize(
+    ("message", "name", "least"),
+    [
+        *((ACCOUNT, "trades", 0), (ACCOUNT, "entry_ts", 0), (ON_TICK, "open_ms", 0), (SIGNAL, "ts_ms", 0)),
+        *((m.Decision(0), "open_ms", 0), (m.Decision(0), "tick_seq", 0), (m.StrategyHello(0), "after_seq", 0)),
+        *((FAILED, "seq", 0), (FAILED, "open_ms", 0), (FAILED, "tick_seq", 0)),
+        *((WARMTH, "missing", 0), (WARMTH, "interval_ms", 1), (WARMTH, "last_open_ms", -1)),
+    ],
+    ids=lambda part: type(part).__name__ if isinstance(part, Body) else None,
+)
+def test_a_count_below_its_least_is_refused(message: m.Message, name: str, least: int) -> None:
+    assert getattr(decoded_with(message, name, least), name) == least
+    with pytest.raises(MalformedFrameError):
+        decoded_with(message, name, least - 1)
 
 
 @pytest.mark.parametrize(
