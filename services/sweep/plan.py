@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from services.sweep.combination import SWEPT
 from services.sweep.folds import Fold, Window
 from services.sweep.space import Space, Value
 
 WHOLE, TRAIN, TEST = "whole", "train", "test"
 GRID, RANDOM, TPE = "grid", "random", "tpe"
 
-_ELSEWHERE = frozenset({"replay_file", "replay_speed", "kill_file", "log_dir", "runs_dir", "state_dir", "alert_urls"})
+_DECIDING = SWEPT | {"strategy_params"}
 """Settings that say where things are, not what comes out."""
 
 
@@ -92,7 +93,7 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """The plan as JSON types."""
-        kept = {name: value for name, value in self.settings.items() if name not in _ELSEWHERE}
+        kept = {name: value for name, value in self.settings.items() if name in _DECIDING}
         told: dict[str, Any] = json.loads(json.dumps({**asdict(self), "settings": kept}))
         return told
 

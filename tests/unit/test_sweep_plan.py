@@ -40,10 +40,13 @@ def test_a_setting_that_decides_what_comes_out_makes_another_sweep(change: dict[
         {"replay_file": ["elsewhere/a.csv"]},
         {"replay_speed": 0.0},
         {"alert_urls": ["json://elsewhere"]},
+        {"metrics_port": 9_000},
+        {"bus_port": 9_100},
+        {"max_restarts": 9},
     ],
     ids=str,
 )
-def test_a_setting_that_says_where_things_are_leaves_the_sweep_what_it_is(change: dict[str, Any]) -> None:
+def test_a_setting_that_no_replay_depends_on_leaves_the_sweep_what_it_is(change: dict[str, Any]) -> None:
     assert replace(PLAN, settings={**SETTINGS, **change}).digest == PLAN.digest
 
 
