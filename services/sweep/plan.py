@@ -17,7 +17,7 @@ WHOLE, TRAIN, TEST = "whole", "train", "test"
 GRID, RANDOM, TPE = "grid", "random", "tpe"
 
 _DECIDING = SWEPT | {"strategy_params"}
-"""Settings that say where things are, not what comes out."""
+"""The settings that decide what comes out."""
 
 
 @dataclass(frozen=True, slots=True)
