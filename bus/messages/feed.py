@@ -11,6 +11,7 @@ class FeedStatus(Body, frozen=True):
 
     `last_seq` is the newest market event (0: none yet), `data_age_ms` the time since the source last said something
     useful, on the feed's monotonic clock; `refused` counts malformed, late or impossible events since the start.
+    After the `last` one it says nothing more.
     """
 
     state: FeedState
@@ -23,6 +24,7 @@ class FeedStatus(Body, frozen=True):
     refused: Int
     reconnects: Int
     detail: str = ""
+    last: bool = False
 
     def __post_init__(self) -> None:
         for name in ("last_seq", "last_ts_ms", "ticks", "candles", "data_age_ms", "refused", "reconnects"):

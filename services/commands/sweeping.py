@@ -96,6 +96,8 @@ def sweep_command(wanted: Wanted) -> int:
         typer.echo(f"{error.name} is missing: pip install 'laptop-agents[sweep]'", err=True)
         return REFUSED
     except OSError as error:
+        if error.filename is None:  # it was the output
+            raise
         typer.echo(f"{error.filename} can not be written: {error.strerror}", err=True)
         return BROKEN_OFF
 

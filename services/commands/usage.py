@@ -17,7 +17,10 @@ def command() -> int:
         return app(standalone_mode=False) or 0
     except _UsageError as error:
         wrong: Any = error
-        path, text = wrong.ctx.command_path, wrong.format_message()
+        text = wrong.format_message()
+        # Of some of its words typer tells not where they were said.
+        name = [word for word in sys.argv[1:2] if not word.startswith("-")]
+        path = wrong.ctx.command_path if wrong.ctx else " ".join(["lap", *name])
         is_help = "\n" in text  # there were no words at all
         sys.stderr.write(
             f"{text}\n" if is_help else f"{path}: {text.rstrip('.')}; '{path} --help' tells what it takes\n"

@@ -145,7 +145,7 @@ class FeedShell:
         self._source.close()
         self._tell_of_refusals()
         self._detail = f"stopped: {shutdown.reason.value}"
-        self._send_status(monotonic_ms())
+        self._send_status(monotonic_ms(), last=True)
         self._recording.close()
         return True
 
@@ -236,7 +236,7 @@ class FeedShell:
                 self._tell_of_refusals()
                 self._mouth.tell(Level.INFO, "end_of_data", "the replay has come to its end")
 
-    def _send_status(self, now_ms: int) -> None:
+    def _send_status(self, now_ms: int, *, last: bool = False) -> None:
         core = self._core
         self._status_due_ms = now_ms + STATUS_MS
         status = FeedStatus(
@@ -250,6 +250,7 @@ class FeedShell:
             refused=self._refused.total(),
             reconnects=max(0, self._reconnects),
             detail=self._detail,
+            last=last,
         )
         self._mouth.publish(status)
 

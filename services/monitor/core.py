@@ -83,14 +83,14 @@ class MonitorCore:
         self._broker: BrokerStatus | None = None
         self._strategy: StrategyStatus | None = None
         self._closed: StopReason | None = None
-        self._heard_last_word = False
+        self._broker_is_done = False
         self._record = record or FeedRecord(config.silence_after_ms)
         self._silences: list[Silence] = []
 
     @property
     def heard_last_word(self) -> bool:
-        """Whether the broker's `SessionClosed` has arrived, after which it says nothing more."""
-        return self._heard_last_word
+        """Whether the broker's `SessionClosed` and the feed's last status have arrived: neither says anything more."""
+        return self._broker_is_done and self._feed is not None and self._feed.last
 
     @property
     def market_ts(self) -> int:
@@ -119,7 +119,7 @@ class MonitorCore:
             case StrategyStatus():
                 self._strategy = message
             case SessionClosed():
-                self._heard_last_word = True
+                self._broker_is_done = True
                 return self._judge_broker(message.reason)
         return []
 

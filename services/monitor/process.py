@@ -69,7 +69,7 @@ class MonitorShell:
         return max(0, self._next_kill_look_ms - boot_ms())
 
     def close(self, shutdown: m.Shutdown) -> bool:
-        """Broadcast the shutdown, wait for the broker's last word, write the last heartbeat."""
+        """Broadcast the shutdown, wait for the last words of broker and feed, write the last heartbeat."""
         now = boot_ms()
         if self._closing_since_ms is None:
             self._closing_since_ms = now

@@ -6,10 +6,11 @@ answered with nothing, and what was raised is told.
 
 import re
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
+from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from bus.messages import Entry, Side, Signal
@@ -19,6 +20,8 @@ MOST_SIGNALS: Final = 100
 """So many signals one decision may give: a generator without an end is a mistake."""
 MOST_TEXT: Final = 500
 MOST_TRACE: Final = 4_000
+_HERE: Final = Path(__file__).parent
+_LIBRARY: Final = Path(traceback.__file__).parent
 _SIDES: Final = frozenset(Side)
 _ENTRIES: Final = frozenset(Entry)
 
@@ -106,8 +109,24 @@ def _fault_of(error: BaseException) -> Fault:
     told = traceback.TracebackException.from_exception(error, compact=True)
     told.stack[:] = [frame for frame in told.stack if frame.filename != __file__]
     words = str(error) if isinstance(error, WrongAnswerError) else list(told.format_exception_only())[-1].strip()
-    where = f" ({_base(told.stack[-1].filename)}, line {told.stack[-1].lineno})" if told.stack else ""
+    place = _place_of(error, [frame.filename for frame in told.stack], [frame.lineno for frame in told.stack])
+    where = f" ({_base(place[0])}, line {place[1]})" if place else ""
+    words = " ".join(words.splitlines())
     return Fault(_plain(f"{words}{where}", MOST_TEXT), _plain("".join(told.format()), MOST_TRACE))
+
+
+def _place_of(error: BaseException, files: Sequence[str], lines: Sequence[int | None]) -> tuple[str, int | None] | None:
+    """Return file and line of an error in the author's own code, as near as it can be told."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return error.filename, error.lineno
+    places = [place for place in zip(files, lines, strict=True) if not _is_ours_or_python_s(place[0])]
+    own = [place for place in places if "site-packages" not in place[0]]
+    found = own or places
+    return found[-1] if found else None
+
+
+def _is_ours_or_python_s(file: str) -> bool:
+    return file.startswith("<frozen") or Path(file).parent in {_HERE, _LIBRARY, _LIBRARY / "importlib"}
 
 
 def _base(path: str) -> str:

@@ -98,6 +98,16 @@ def test_the_status_line_shows_cheap_coins_plainly(price: float, shown: str) -> 
     assert status_line("PEPEUSDT", core.view(T0)).startswith(f"PEPEUSDT {shown} | ")
 
 
+def test_the_last_words_are_those_of_broker_and_feed() -> None:
+    core = MonitorCore(CONFIG, T0)
+    core.handle(SessionClosed(1, 1, StopReason.DURATION, D(1), False), T0)
+    core.handle(feed(), T0)
+    assert not core.heard_last_word
+    core.handle(replace(feed(), last=True), T0)
+    assert core.heard_last_word
+    assert not MonitorCore(CONFIG, T0).heard_last_word
+
+
 def test_a_warm_up_is_shown_until_it_is_over() -> None:
     core = MonitorCore(CONFIG, T0)
     core.handle(StrategyStatus(5, 1_000, 3_000), T0)

@@ -184,6 +184,9 @@ def test_words_that_no_session_takes_are_refused_in_one_line(desk: Desk, words: 
         ["replay"],
         ["kill", "--timeout", "-3"],
         ["logs", "--servce", "feed"],
+        ["replay", "c.csv", "--out"],
+        ["status", "--json=3"],
+        ["--version=3"],
         ["new", "strategy"],
     ],
 )

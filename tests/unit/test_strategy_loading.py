@@ -53,7 +53,16 @@ def test_a_plug_in_is_named_by_its_entry_point(installed: Path) -> None:
     ("text", "says"),
     [
         ("import nowhere_at_all", "No module named 'nowhere_at_all'"),
-        ("class Mine(", "SyntaxError"),
+        ("\n\nclass Mine(", "one_of_mine.py, line 3)"),
+        ("\nimport nowhere_at_all", "(one_of_mine.py, line 2)"),
+        (
+            "\nfrom dataclasses import dataclass\n@dataclass\nclass Mine:\n a: list = []",
+            "(one_of_mine.py, line 3)",
+        ),
+        (
+            "@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n def __init__(self, p): raise ValueError('a\\nb')",
+            "ValueError: a b (one_of_mine.py, line 4)",
+        ),
         ("raise RuntimeError('not today')", "RuntimeError: not today"),
         ("raise SystemExit(0)", "SystemExit: 0"),
         ("class Mine: pass", "is no strategy: write 'class Mine"),
