@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
-from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from bus.messages import Entry, Side, Signal
@@ -20,8 +19,6 @@ MOST_SIGNALS: Final = 100
 """So many signals one decision may give: a generator without an end is a mistake."""
 MOST_TEXT: Final = 500
 MOST_TRACE: Final = 4_000
-_HERE: Final = Path(__file__).parent
-_LIBRARY: Final = Path(traceback.__file__).parent
 _SIDES: Final = frozenset(Side)
 _ENTRIES: Final = frozenset(Entry)
 
@@ -126,11 +123,16 @@ def _place_of(error: BaseException, files: Sequence[str], lines: Sequence[int | 
 
 
 def _is_ours_or_python_s(file: str) -> bool:
-    return file.startswith("<frozen") or Path(file).parent in {_HERE, _LIBRARY, _LIBRARY / "importlib"}
+    library = _folder(traceback.__file__)
+    return file.startswith("<frozen") or _folder(file) in [_folder(__file__), library, [*library, "importlib"]]
 
 
 def _base(path: str) -> str:
     return re.split(r"[/\\]", path)[-1]
+
+
+def _folder(path: str) -> list[str]:
+    return re.split(r"[/\\]", path)[:-1]
 
 
 def _shown(thing: Any) -> str:
