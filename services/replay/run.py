@@ -16,7 +16,7 @@ from services.clock import iso, wall_ms
 from services.replay.columnar.quiet import Said, spelled_out
 from services.replay.script import ReplayError, Script
 from services.replay.stage import Stage
-from services.replay.staging import set_stage
+from services.replay.staging import memory_of, set_stage
 from services.report.build import CONFIG, REPORT_FILES, build_report
 from services.session.locks import FileLock
 from services.waiting import read_json, write_atomic
@@ -87,7 +87,7 @@ def _replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: 
         (out / name).unlink(missing_ok=True)
     _write_config(script, out, wall_ms())
     try:
-        with Journal(out / JOURNAL_FILE) as journal:
+        with Journal(out / JOURNAL_FILE) as journal, memory_of(script):
             staged = set_stage(script, cwd, journal.used_ids())
             broker, stage, _ = staged
             journal.set_meta("stream", encode_body(script.info).decode())

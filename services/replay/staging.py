@@ -1,6 +1,7 @@
 """Which way a script is played: leaping over columns where that is known to come out the same, else event by event."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from services.strategy.config import StrategyConfig
 from services.strategy.core import StrategyCore
 from services.strategy.interface import Strategy, StrategyError
 from services.strategy.loading import load_strategy
+from services.strategy.memory_rlimit import memory_wall
 
 
 class Staged(NamedTuple):
@@ -84,6 +86,23 @@ def set_stage(script: Script, cwd: Path, used_ids: UsedIds | None = None) -> Sta
     stage = Stage(broker, foresight or StrategyCore(config, strategy), script.info, script.facts, script.answers)
     facts = [seq_of(fact) for fact in script.facts]
     return Staged(broker, stage, Leaps(stage, broker, columns, watch, foresight, facts))
+
+
+@contextmanager
+def memory_of(script: Script) -> Iterator[None]:
+    """Keep the strategy of a script, whose market is in memory already, within the memory it may take (on Linux).
+
+    Raises:
+        ReplayError: it holds so much that the replay itself finds none.
+    """
+    most = int(script.settings["max_strategy_memory_mb"])
+    try:
+        with memory_wall(most):
+            yield
+    except MemoryError:
+        raise ReplayError(
+            f"out of memory: more than the {most} MB of 'max_strategy_memory_mb' were asked for"
+        ) from None
 
 
 def _leapable(

@@ -228,7 +228,8 @@ class Settings(BaseSettings):
         "one more ends the session",
     )
     max_strategy_memory_mb: Annotated[Whole, Field(ge=256)] = Field(
-        default=2048, description="integer, >= 256; data that the strategy's process may hold (on Linux)"
+        default=2048,
+        description="integer, >= 256; data that the strategy may hold beside the program itself (on Linux)",
     )
     max_restarts: Count = Field(default=3, description="integer, >= 0; per service")
     restart_window_sec: Positive = Field(default=600, description="> 0; per service")

@@ -4,7 +4,6 @@ What it is told is worked off one piece at a time, with the loop's beats between
 up with is not a hung one.
 """
 
-import sys
 from collections import deque
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from services.strategy.config import StrategyConfig
 from services.strategy.core import StrategyCore
 from services.strategy.interface import StrategyError
 from services.strategy.loading import load_strategy
+from services.strategy.memory_rlimit import build_memory_wall
 
 ASK_EVERY_MS = 250
 STATUS_EVERY_MS = 1_000
@@ -141,23 +141,10 @@ def compose(runner: Runner, session: Session) -> StrategyShell:
         ConfigError: the strategy can not be loaded.
     """
     config = StrategyConfig.from_settings(session.settings)
-    _limit_memory(int(session.settings["max_strategy_memory_mb"]))
+    build_memory_wall(int(session.settings["max_strategy_memory_mb"]))
     try:
         strategy = load_strategy(config.name, config.params, Path(session.root))
     except StrategyError as error:
         raise ConfigError(str(error)) from None
     attempts = AttemptsFile(session.state_dir)
     return StrategyShell(runner, session, StrategyCore(config, strategy, attempts))
-
-
-def _limit_memory(megabytes: int) -> None:
-    """Let this process hold at most so much data (Linux): a strategy that leaks hits a wall of its own.
-
-    Then Python raises `MemoryError` where it asked for more, which is the strategy's fault like any other.
-    """
-    if sys.platform == "linux":
-        import resource  # noqa: PLC0415 - exists there alone
-
-        most = megabytes * 1024 * 1024
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (most if hard < 0 else min(most, hard), hard))

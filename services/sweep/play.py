@@ -6,7 +6,7 @@ from pathlib import Path
 from bus.messages import StopReason, StrategyFailed
 from services.replay.columnar.quiet import spelled_out
 from services.replay.script import Script
-from services.replay.staging import set_stage
+from services.replay.staging import memory_of, set_stage
 from services.report.run import End, Run
 from services.report.said import facts_said
 
@@ -21,10 +21,11 @@ def play(script: Script, cwd: Path) -> tuple[Run, Sequence[StrategyFailed]]:
     Raises:
         ReplayError: the strategy or the settings do not fit, or the data break off.
     """
-    staged = set_stage(script, cwd)
-    broker, stage, _ = staged
-    said = [one for part in staged.play(script.events) for one in part]
-    stage.finish(StopReason.END_OF_DATA)
+    with memory_of(script):
+        staged = set_stage(script, cwd)
+        broker, stage, _ = staged
+        said = [one for part in staged.play(script.events) for one in part]
+        stage.finish(StopReason.END_OF_DATA)
     facts = facts_said(spelled_out([*said, *stage.take_said()]), broker.snapshot())
     reason = broker.closed or StopReason.INTERNAL_ERROR
     run = Run(

@@ -5,6 +5,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -42,6 +43,14 @@ class Strays(SmaCross):
         super().__init__(params)
         os.chdir("/")
         threading.Thread(target=threading.Event().wait).start()
+"""
+GREEDY = """
+from services.strategy.built_in.sma_cross import SmaCross
+
+
+class Greedy(SmaCross):
+    def on_candle(self, context, candle):
+        return None if bytes(4 << 30) else ()
 """
 LIVELY = tuple(
     word
@@ -425,3 +434,19 @@ def test_a_strategys_thread_and_directory_do_not_keep_a_replay(desk: Desk) -> No
     write_csv(desk.directory / "candles.csv", "candles", candle_rows(swings()))
     done = desk.lap("replay", "candles.csv", "--out", "out", "--set", "strategy=strays:Strays", *LIVELY)
     report_of(desk, done, "out")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the wall is Linux's")
+def test_a_strategy_gets_no_more_memory_in_a_replay_or_a_sweep_than_in_a_session(desk: Desk) -> None:
+    (desk.directory / "greedy.py").write_text(GREEDY)
+    write_csv(desk.directory / "candles.csv", "candles", candle_rows(swings()))
+    greedy = ("--set", "strategy=greedy:Greedy", "--set", "max_strategy_errors=2")
+    enough = desk.lap("replay", "candles.csv", *greedy, "--set", "max_strategy_memory_mb=8192", "--out", "enough")
+    assert (enough.returncode, enough.stderr) == (0, "")
+    replayed = desk.lap("replay", "candles.csv", *greedy)
+    assert "ended by internal_error" in replayed.stdout
+    assert replayed.stderr.splitlines()[-1] == "MemoryError"
+    swept = desk.lap("sweep", "candles.csv", *greedy, "--grid", "fast=2,3", "--workers", "0", "--out", "swept")
+    table = (desk.directory / "swept" / "runs.csv").read_text().splitlines()[1:]
+    assert len(table) == 2, swept.stderr
+    assert all("MemoryError" in row for row in table)

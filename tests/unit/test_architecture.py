@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("feed", "strategy", "broker", "monitor", "exchange", "report", "sweep")
-TECHNOLOGIES = ("_sqlite", "_file", "_ws", "_rest", "_html", "_http", "_dask", "_optuna")
+TECHNOLOGIES = ("_sqlite", "_file", "_ws", "_rest", "_rlimit", "_html", "_http", "_dask", "_optuna")
 SHELLS = {
     "process": "the composition root",
     "__main__": "the entry",
