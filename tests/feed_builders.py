@@ -17,6 +17,11 @@ SYMBOL = "BTCUSDT"
 MINUTE = 60_000
 T0 = 1_700_000_040_000
 """A whole minute."""
+OF_NO_KIND = (
+    "its columns are neither trades (ts_ms,price,size,side), quotes (ts_ms,bid,ask) "
+    "nor candles (ts_ms,open,high,low,close,volume)"
+)
+"""What is said of a data file with another header."""
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 

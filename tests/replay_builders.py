@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -57,4 +58,7 @@ def recorded_run(directory: Path, name: str = "trend") -> Path:
     """Make a run's directory as a session would have left it, out of a golden session."""
     replay(read_session(GOLDEN / name).script(name), directory, STRATEGIES, lambda _: None, check=False)
     shutil.copy(GOLDEN / name / "events.jsonl", directory)
+    config = json.loads((directory / "config.json").read_bytes())
+    del config["replayed"]
+    (directory / "config.json").write_text(json.dumps(config))
     return directory

@@ -95,7 +95,8 @@ def run(
     settings: Mapping[str, Any] | None = None,
     feed: Mapping[str, float] | None = None,
     in_order: bool = True,
-    replayed: str = "",
+    replayed: Sequence[str] = (),
+    origins: Mapping[str, str] | None = None,
     journalled: Sequence[Mapping[str, Any]] = (),
     **facts: Any,
 ) -> Run:
@@ -123,7 +124,7 @@ def run(
             "stop_bps": 30.0,
             **(settings or {}),
         },
-        origins={"source": "--source", "stop_bps": "default"},
+        origins={"source": "--source", "stop_bps": "default", **(origins or {})},
         facts=JournalFacts(**{**known, **facts}),
         end=End(reason, detail, "monitor", START + 100 * SECOND, restarts or {}, incidents, feed or {}, in_order),
         notes=notes,

@@ -18,6 +18,9 @@ from typing import Any
 
 from services.broker.finishing import carry_fault
 from services.commands.check_online import check_source
+from services.feed.config import FeedConfig
+from services.feed.source import SourceError
+from services.feed.source_replay import open_replay
 from services.session.state import CARRY_FILE, is_done, read_session
 from services.settings import Resolved, describe
 from services.supervision.keeper import FIRST_BEAT_MS
@@ -67,6 +70,8 @@ def run_checks(
     rows.append(_no_session(running()))
     rows.append(_strategy(resolved, load_strategy))
     rows.append(_kept(resolved.values, cwd))
+    if resolved.values["source"] == "replay":
+        rows.append(_replay_file(resolved, cwd))
     if resolved.values["alert_urls"]:
         rows.append(_alert_urls(resolved))
     if online:
@@ -154,6 +159,16 @@ def _kept(settings: Mapping[str, Any], cwd: Path) -> CheckRow:
     problem = carry_fault(settings, state_dir) if is_kept else ""
     advice = f"{problem}." if problem else ""
     return CheckRow("what was kept fits", CARRY_FILE if is_kept else "nothing was kept", "", not problem, advice)
+
+
+def _replay_file(resolved: Resolved, cwd: Path) -> CheckRow:
+    try:
+        open_replay(FeedConfig.from_settings(resolved.values), cwd, 0, None)
+        problem = ""
+    except SourceError as error:
+        problem = f"{error}; correct replay_file."
+    value, origin = ", ".join(resolved.values["replay_file"]), resolved.origins["replay_file"]
+    return CheckRow("replay_file can be replayed", value, origin, not problem, problem)
 
 
 def _alert_urls(resolved: Resolved) -> CheckRow:

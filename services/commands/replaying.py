@@ -46,6 +46,9 @@ def replay_command(what: Sequence[str], out: Path | None, words: Sequence[str], 
             f"the strategy failed {len(outcome.failures)} x, and was answered for with nothing; first:", err=True
         )
         typer.echo(first.trace.rstrip() or first.detail, err=True)
+    if outcome.invalid:
+        signals = many(len(outcome.invalid), "signal")
+        typer.echo(f"{signals} could not be an order; the first: {outcome.invalid[0]}", err=True)
     if outcome.difference:
         typer.echo(outcome.difference, err=True)
         return DIFFERENT

@@ -65,7 +65,7 @@ class Watch:
 def top_command(session: Session, is_running: Callable[[Session], bool]) -> int:
     """Show the session until it ends or somebody leaves; return the exit code."""
     console = Console()
-    if not (console.is_terminal and sys.stdin.isatty()):
+    if not console.is_terminal or console.is_dumb_terminal or not sys.stdin.isatty():
         sys.stdout.write("\n".join(lines(glance(session))) + "\n")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -60,6 +60,8 @@ def file_kind(path: Path) -> str:
         DataFileError: the file is not there, not readable, empty, or of no known kind.
     """
     for _, header in _lines(path):
+        if any(sign in name for name in header for sign in _NO_TEXT):
+            raise DataFileError(f"{path.name} is no text in UTF-8")
         try:
             return kind_of(header)
         except BadRowError as error:
@@ -117,6 +119,9 @@ def _time_alone(ts_ms: int, *_: object) -> tuple[int | str]:
     return (ts_ms,)
 
 
+_NO_TEXT = ("\0", "\ufffd")
+"""What a byte becomes that belongs to no text, and one half of a wider character."""
+
 _TIMES: Makers[tuple[int | str]] = Makers(_time_alone, _time_alone, _time_alone, lambda complaint: (complaint,))
 
 
@@ -131,14 +136,15 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                     yield number, next(csv.reader([text])) if '"' in text else text.split(",")
     except FileNotFoundError:
         raise DataFileError(f"{path} does not exist") from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
         raise DataFileError(f"{path.name} can not be read: {error}") from None
 
 
 def _open(path: Path) -> TextIO:
+    """Open a file as text; a byte that is none spoils its own row alone."""
     if path.name.endswith(".gz"):
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
+    return path.open(encoding="utf-8-sig", errors="replace", newline="")
 
 
 def _rows(path: Path, makers: Makers[RowT]) -> Iterator[RowT]:

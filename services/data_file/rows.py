@@ -63,7 +63,8 @@ def kind_of(header: Sequence[str]) -> str:
         if all(name in names for name in needed):
             return kind
     shown = ",".join(names)[:80]
-    raise BadRowError(f"its columns are neither trades, quotes nor candles: {shown}")
+    *most, last = (f"{kind} ({','.join(needed)})" for kind, needed in NEEDED.items())
+    raise BadRowError(f"its columns are neither {', '.join(most)} nor {last}: {shown}")
 
 
 def reader_of(header: Sequence[str], makers: Makers[RowT]) -> RowReader[RowT]:

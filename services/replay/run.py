@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from bus.codec import encode_body
-from bus.messages import SessionClosed, StopReason, StrategyFailed
+from bus.messages import OrderRejected, RejectReason, SessionClosed, StopReason, StrategyFailed
 from services.broker.core import BrokerCore
 from services.broker.errors import JournalError
 from services.broker.finishing import JOURNAL_FILE
@@ -42,6 +42,7 @@ class Outcome:
         ended_by: what ended the session before its data, or its record, were at an end; empty when nothing did.
         refused: how many rows of data files were not, for they are not believed: they do not read, came late, are impossible.
         failures: on which candles and ticks the strategy failed.
+        invalid: what was wrong with each signal that could not be an order.
         difference: one sentence on the first difference to the recorded session; empty when it is the same.
     """
 
@@ -50,6 +51,7 @@ class Outcome:
     ended_by: str = ""
     refused: int = 0
     failures: Sequence[StrategyFailed] = ()
+    invalid: Sequence[str] = ()
     difference: str = ""
 
 
@@ -93,7 +95,7 @@ def _replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: 
             journal.set_meta("stream", encode_body(script.info).decode())
             if script.carried is not None:
                 journal.set_meta("carried", json.dumps(script.carried))
-            _record(staged.play(script.events), stage, broker, journal, progress)
+            invalid = _record(staged.play(script.events), stage, broker, journal, progress)
             journal.seal()
     except JournalError as error:
         raise ReplayError(str(error)) from None
@@ -104,7 +106,7 @@ def _replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: 
     refused = 0 if script.run_dir else int(feed.get("refused", 0))
     ended_by = reason.value if reason in _ENDS_EARLY else ""
     difference = _difference(script, stage, out) if check else ""
-    return Outcome(page, broker.last_seq, ended_by, refused, stage.failures, difference)
+    return Outcome(page, broker.last_seq, ended_by, refused, stage.failures, invalid, difference)
 
 
 def _refuse_to_overwrite(out: Path) -> None:
@@ -119,12 +121,14 @@ def _refuse_to_overwrite(out: Path) -> None:
 
 def _record(
     parts: Iterator[list[Said]], stage: Stage, broker: BrokerCore, journal: Journal, progress: Progress
-) -> None:
-    """Play to the end; write down what is said."""
+) -> list[str]:
+    """Play to the end; write down what is said. Return what was wrong with each invalid signal."""
     said: list[Said] = []
+    invalid: list[str] = []
     shown = 0
     for part in parts:
         said += part
+        invalid += [one.detail for one in part if type(one) is OrderRejected and one.reason is RejectReason.INVALID]
         if len(said) >= COMMIT_EVERY:
             journal.record(spelled_out(said), broker.snapshot())
             said = []
@@ -133,6 +137,7 @@ def _record(
             progress(broker.status().last_ts_ms)
     stage.finish(StopReason.END_OF_DATA)
     journal.record(spelled_out([*said, *stage.take_said()]), broker.snapshot())
+    return invalid
 
 
 def _write_config(script: Script, out: Path, started_ms: int) -> None:
@@ -140,7 +145,7 @@ def _write_config(script: Script, out: Path, started_ms: int) -> None:
         "run_id": script.name,
         "seed": script.settings["seed"],
         "started_at": iso(started_ms),
-        "replayed": str(script.run_dir or script.name),
+        "replayed": [str(script.run_dir)] if script.run_dir else script.settings["replay_file"],
         "settings": script.settings,
         "origins": script.origins,
     }

@@ -17,6 +17,7 @@ from services.data_file.files import DataFileError
 from services.feed.config import FeedConfig
 from services.feed.core import FeedCore, FeedRules
 from services.feed.facts import Refusal, SourceState
+from services.feed.packed_file import place_of
 from services.feed.recording_file import NAME as EVENTS_FILE
 from services.feed.recording_file import read_all, replayable
 from services.feed.recording_lines import RecordingError
@@ -106,6 +107,8 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
     config = read_json(run_dir / "config.json")
     if not isinstance(config, dict) or not isinstance(config.get("settings"), dict):
         raise ReplayError(f"{run_dir} is no run: its config.json is missing or broken")
+    if "replayed" in config and not place_of(run_dir).exists():
+        raise ReplayError(f"{run_dir} is a replay's own report; its page says how to replay the same again")
     journal_path = run_dir / JOURNAL_FILE
     if not journal_path.exists():
         raise ReplayError(f"{run_dir} has no journal: the broker never came so far")

@@ -105,7 +105,7 @@ def read_run(run_dir: Path, *, is_running: bool = False) -> Run:
     notes = [*end_notes, *facts.problems]
     if not config:
         notes.append(f"{CONFIG} is missing or broken: settings and start are not known.")
-    seed = config.get("seed")
+    seed, replayed = config.get("seed"), config.get("replayed")
     return Run(
         run_id=str(config.get("run_id") or run_dir.resolve().name),
         seed=seed if isinstance(seed, int) else None,
@@ -116,7 +116,7 @@ def read_run(run_dir: Path, *, is_running: bool = False) -> Run:
         end=end,
         notes=notes,
         versions={name: str(text) for name, text in _table(config.get("versions")).items()},
-        replayed=str(config.get("replayed") or ""),
+        replayed=[str(path) for path in replayed] if isinstance(replayed, list) else [],
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from bus.messages import StopReason
+from bus.messages import RejectReason, StopReason
 from services.report.run import JournalFacts, Run
 from services.report.words import many
 
@@ -20,6 +20,11 @@ MOST_REFUSED_PCT = 1
 MOST_TICK_BPS = 50
 """Above this share of the price the grid of prices, not the market, makes the fills."""
 _ROUNDING = Decimal("1e-9")
+_MISHAPS = (
+    (RejectReason.INVALID, "signal", "could not be an order: the journal's rejections say why"),
+    (RejectReason.EXPIRED, "order", "waited too long for a tick"),
+    (RejectReason.HALTED, "order", "met a halt"),
+)
 _ENDS: Mapping[StopReason | None, str] = {
     None: "The session still goes on: these are the figures so far.",
     StopReason.STALE_DATA: "The source fell silent: the last position may have been closed at an old price.",
@@ -125,9 +130,9 @@ def _care(run: Run) -> Iterator[str]:
     if 0 < _incomplete_pct(facts) <= MOST_INCOMPLETE_PCT:
         yield f"Data was lost in {_incomplete(facts):,} of {len(facts.bars):,} candles."
     yield from _care_of_decisions(facts)
-    for reason, why in (("expired", "waited too long for a tick"), ("halted", "met a halt")):
+    for reason, noun, why in _MISHAPS:
         if count := facts.rejections.get(reason, 0):
-            yield f"{many(count, 'order')} {why}."
+            yield f"{many(count, noun)} {why}."
 
 
 def _care_of_decisions(facts: JournalFacts) -> Iterator[str]:

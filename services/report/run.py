@@ -105,7 +105,7 @@ class Run:
     """A run: its identity and settings (`config.json`), what was traded, and how it ended.
 
     `notes` are sentences a reader of the report has to know. `altered` is one on what was changed since the session left it.
-    `replayed` names what was replayed; empty for a session.
+    `replayed` are the paths of what was replayed; none for a session.
     """
 
     run_id: str
@@ -117,5 +117,5 @@ class Run:
     end: End
     notes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
-    replayed: str = ""
+    replayed: Sequence[str] = ()
     altered: str = ""

@@ -1,5 +1,6 @@
 """The page's parts in words and numbers: headline figures, costs, statistics, session, settings. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -9,13 +10,18 @@ from services.report.summary import iso, percent
 from services.report.tables_html import Cell, Row, table
 from services.report.words import clock, dash, span, value_text
 
+_OF_A_REPLAY = frozenset({"source", "replay_file", "replay_speed"})
+"""Settings that a replay of data files gives itself."""
+
 
 def headline(figures: Mapping[str, Any]) -> str:
     """The cards on top."""
     net = figures["net_pnl"]
     trades = figures["trades"]
+    held = figures["open_position"]
+    is_open = f", {held['unrealized']:+,.2f} still open" if held else ""
     cards = [
-        ("Net result", f"{net:+,.2f}", percent(figures["net_pnl_pct"]), _tone(net)),
+        ("Net result", f"{net:+,.2f}", percent(figures["net_pnl_pct"]) + is_open, _tone(net)),
         ("Balance", f"{figures['ending_balance']:,.2f}", f"from {figures['starting_balance']:,.2f}", ""),
         ("Trades", f"{trades:,}", f"{figures['wins']:,} won, {figures['losses']:,} lost", ""),
         ("Win rate", f"{100 * figures['win_rate']:.1f} %" if trades else dash(None, ""), "of all trades", ""),
@@ -128,10 +134,9 @@ def session(run: Run, figures: Mapping[str, Any]) -> str:
         ("stopped by", str(figures["stopped_by"] or "-")),
         ("versions", ", ".join(f"{name} {text}" for name, text in run.versions.items()) or "-"),
     ]
-    again = f"lap replay {run.replayed}" if run.replayed else f"lap replay {run.run_id} --check"
     return (
         f"<h2>Session</h2>{table((), [[Cell(name), Cell(text, 'words')] for name, text in shown])}\n"
-        f'<p class="faint">To see it again: <code>{escape(again)}</code></p>\n'
+        f'<p class="faint">To see it again: <code>{escape(_again(run))}</code></p>\n'
     )
 
 
@@ -149,6 +154,30 @@ def _settings(run: Run) -> Iterator[tuple[str, str, str]]:
     for name, value in run.settings.items():
         hidden = name == "alert_urls" and value
         yield name, f"{len(value)} set" if hidden else value_text(value), run.origins.get(name, "")
+
+
+def _again(run: Run) -> str:
+    """The command that replays the same: of a replay, with what was changed on its command line."""
+    if not run.replayed:
+        return f"lap replay {run.run_id} --check"
+    changed = [
+        f"--set {_quoted(f'{name}={_given(run.settings.get(name))}')}"
+        for name, origin in run.origins.items()
+        if origin.startswith("--set") and name not in _OF_A_REPLAY
+    ]
+    return " ".join(["lap replay", *map(_quoted, run.replayed), *changed])
+
+
+def _given(value: object) -> str:
+    """A setting's value as the command line takes it."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={part}" for name, part in value.items())
+    return ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+
+
+def _quoted(word: str) -> str:
+    """A word as a shell takes it: quoted where it has to be, so that PowerShell and cmd know it too."""
+    return word if re.fullmatch(r"[\w./\\:=,+-]+", word) else f'"{word}"'
 
 
 def _costs(figures: Mapping[str, Any]) -> float:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from difflib import get_close_matches
-from inspect import signature
+from inspect import isasyncgenfunction, iscoroutinefunction, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -106,7 +106,14 @@ def strategy_class(name: str, directory: Path) -> type[Strategy]:
         raise StrategyError(f"{name} is no strategy: write 'class {found.__name__}(Strategy):' with an on_candle")
     if missing := ", ".join(sorted(getattr(found, "__abstractmethods__", ()))):
         raise StrategyError(f"strategy {name} has no method {missing}(self, context, candle)")
+    for method in ("on_candle", "on_tick"):
+        if not _is_plain(getattr(found, method)):
+            raise StrategyError(f"{method} of strategy {name} must be a plain method: no async, no property")
     return found
+
+
+def _is_plain(method: object) -> bool:
+    return callable(method) and not iscoroutinefunction(method) and not isasyncgenfunction(method)
 
 
 def listed(directory: Path) -> Iterator[Listed]:

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from feed_builders import OF_NO_KIND
 from processes import FACTOR, LAP, Desk, environment, eventually
 from replay_builders import HEADS, candle_rows, recorded_run, rows_of, swings, write_csv
 
@@ -51,6 +52,14 @@ from services.strategy.built_in.sma_cross import SmaCross
 class Greedy(SmaCross):
     def on_candle(self, context, candle):
         return None if bytes(4 << 30) else ()
+"""
+HOPES = """
+from services.strategy.interface import Side, Strategy
+
+
+class Hopes(Strategy):
+    def on_candle(self, context, candle):
+        return context.market(Side.LONG, stop_bps=-5)
 """
 LIVELY = tuple(
     word
@@ -167,7 +176,7 @@ def test_what_can_not_be_replayed_ends_with_2_and_one_sentence(desk: Desk) -> No
     (desk.directory / "nonsense.csv").write_text("nonsense\n")
     done = desk.lap("replay", "nonsense.csv")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "nonsense.csv line 1: its columns are neither trades, quotes nor candles: nonsense\n"
+    assert done.stderr == f"nonsense.csv line 1: {OF_NO_KIND}: nonsense\n"
 
 
 class Refused:
@@ -200,7 +209,12 @@ FILES: dict[str, tuple[bytes | None, str]] = {
     "missing.csv": (None, "missing.csv is not there"),
     "empty.csv": (b"", "empty.csv is empty"),
     "blank.csv": (b"\n\n\n", "blank.csv is empty"),
-    "bytes.csv": (bytes(range(128, 256)), "bytes.csv can not be read"),
+    "bytes.csv": (bytes(range(128, 256)), "bytes.csv is no text in UTF-8"),
+    "wide.csv": (f"{HEAD}\n1,2,3,buy\n".encode("utf-16"), "wide.csv is no text in UTF-8"),
+    "other.csv": (
+        b"open_ms,open\n0,1\n",
+        f"other.csv line 1: {OF_NO_KIND}: open_ms,open",
+    ),
     "nothing.csv.gz": (b"no gzip", "nothing.csv.gz can not be read"),
     "torn.csv.gz": (gzip.compress(HEAD.encode() * 100, mtime=0)[:-12], "torn.csv.gz can not be read"),
     "head.csv": (HEAD.encode(), "head.csv has no rows that can be read"),
@@ -245,6 +259,13 @@ def test_bad_words_and_places_are_refused(refused: Refused) -> None:
     assert refused("yours") == "yours is not there"
 
 
+def test_a_replays_own_report_is_no_run(refused: Refused, capsys: pytest.CaptureFixture[str]) -> None:
+    recorded_run(refused.directory / "runs" / "mine")
+    assert replay_command(["mine"], Path("runs/again"), (), check=False, quiet=True) == 0
+    capsys.readouterr()
+    assert "is a replay's own report" in refused("again")
+
+
 def test_what_shaped_a_recording_can_not_be_changed_but_named(refused: Refused) -> None:
     recorded_run(refused.directory / "runs" / "mine")
     words = ("symbol=ETHUSDT", "interval=5m", "half_spread_bps=9", "max_quote_age_sec=9", "tick_size=1", "lot_size=1")
@@ -256,7 +277,6 @@ def test_what_shaped_a_recording_can_not_be_changed_but_named(refused: Refused) 
 
 def test_only_what_an_earlier_replay_wrote_is_written_over(refused: Refused) -> None:
     mine, data = recorded_run(refused.directory / "mine"), refused.directory / "data"
-    (mine / "config.json").write_text((mine / "config.json").read_text().replace('"replayed"', '"recorded"'))
     before = {path.name: path.read_bytes() for path in mine.iterdir() if path.is_file()}
     assert "config.json is no replay's" in refused("mine", out="mine")
     assert {path.name: path.read_bytes() for path in mine.iterdir() if path.is_file()} == before
@@ -434,6 +454,28 @@ def test_a_strategys_thread_and_directory_do_not_keep_a_replay(desk: Desk) -> No
     write_csv(desk.directory / "candles.csv", "candles", candle_rows(swings()))
     done = desk.lap("replay", "candles.csv", "--out", "out", "--set", "strategy=strays:Strays", *LIVELY)
     report_of(desk, done, "out")
+
+
+def test_signals_that_can_not_be_orders_are_told(desk: Desk) -> None:
+    (desk.directory / "hopes.py").write_text(HOPES)
+    write_csv(desk.directory / "candles.csv", "candles", candle_rows(swings()))
+    done = desk.lap("replay", "candles.csv", "--out", "out", "--set", "strategy=hopes:Hopes")
+    assert done.returncode == 0
+    assert done.stderr.endswith("could not be an order; the first: stop_bps must be in (0, 10000), was -5.0\n")
+    assert done.stderr.count("\n") == 1
+    figures = json.loads((desk.directory / "out" / "summary.json").read_bytes())
+    assert done.stderr.startswith(f"{figures['rejections']['invalid']} signals ")
+    assert figures["quality"]["grade"] == "care"
+
+
+def test_a_byte_that_is_no_text_spoils_its_own_row_alone(desk: Desk) -> None:
+    rows = rows_of(swings()[:100], RawTrade)
+    path = write_csv(desk.directory / "trades.csv", "trades", rows)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:-2], b"\xff" + lines[-2], lines[-1]]))
+    done = desk.lap("replay", "trades.csv", "--out", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ", 1 row refused;" in done.stdout
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the wall is Linux's")

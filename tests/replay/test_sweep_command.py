@@ -165,7 +165,7 @@ def test_the_page_needs_nothing_else_and_tells_how_many_were_tried(lap: Lap, tmp
     ("words", "told"),
     [
         (["nix.csv", "--grid", "fast=1,2"], "nix.csv is not there\n"),
-        (["junk.csv", "--grid", "fast=1,2"], "junk.csv can not be read: "),
+        (["junk.csv", "--grid", "fast=1,2"], "junk.csv is no text in UTF-8"),
         (["candles.csv"], "nothing to sweep: give --grid NAME=a,b,c or --range NAME=lo:hi:step\n"),
         (
             ["candles.csv", "--grid", "stop_bps=20,-3"],

@@ -46,6 +46,15 @@ def test_a_kill_file_is_told_with_the_way_to_clear_it(tmp_path: Path) -> None:
     assert row.origin == "--set kill_file"
 
 
+def test_data_that_no_session_could_replay_are_told(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").touch()
+    (tmp_path / "two.csv").write_text("ts_ms,open,high,low,close,volume\n0,1,1,1,1,1\n60000,1,1,1,1,1\n")
+    row = rows(tmp_path, source="replay", replay_file="empty.csv")["replay_file can be replayed"]
+    assert (row.advice, row.origin) == ("empty.csv is empty; correct replay_file.", "--set replay_file")
+    assert rows(tmp_path, source="replay", replay_file="two.csv")["replay_file can be replayed"].ok
+    assert "replay_file can be replayed" not in rows(tmp_path)
+
+
 def test_nobody_is_told_to_delete_a_directory_with_something_in_it(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()

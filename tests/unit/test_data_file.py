@@ -4,7 +4,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from feed_builders import SHARED_DATA, rows_of
+from feed_builders import OF_NO_KIND, SHARED_DATA, rows_of
 
 from services.data_file.files import DataFileError, DataSpan, look_over, read_rows
 from services.feed.facts import RawCandle, RawQuote, RawTrade, Refusal
@@ -90,7 +90,7 @@ def test_a_quotation_mark_too_many_spoils_its_own_row_alone(tmp_path: Path) -> N
     ("name", "text", "words"),
     [
         ("a.csv", "", "a.csv is empty"),
-        ("a.csv", "time,value\n", "a.csv line 1: its columns are neither trades, quotes nor candles: time,value"),
+        ("a.csv", "time,value\n", f"a.csv line 1: {OF_NO_KIND}: time,value"),
         ("a.csv", "ts_ms,price,size,side,price\n", "a.csv line 1: column price comes twice"),
         ("a.csv", "ts_ms,bid,ask\n", "a.csv has no rows that can be read"),
         (

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from exchange_builders import data_file
+from feed_builders import OF_NO_KIND
 
 from services.exchange.config import ExchangeConfig, ExchangeError
 from services.exchange.market import Quote, Trade
@@ -50,7 +51,7 @@ def test_a_candle_becomes_four_trades_from_its_open_to_its_close(tmp_path: Path)
     ("rows", "sentence"),
     [
         ([], "bad.csv is empty"),
-        (["time,price"], "bad.csv line 1: its columns are neither trades, quotes nor candles: time,price"),
+        (["time,price"], f"bad.csv line 1: {OF_NO_KIND}: time,price"),
         ([TRADES], "no events in"),
         ([TRADES, "5,100,1"], "bad.csv line 2: 3 columns, expected 4"),
         ([TRADES, "5,100,1,buy", "soon,100,1,buy"], "bad.csv line 3: ts_ms is no time in whole ms: 'soon'"),

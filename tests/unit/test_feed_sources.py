@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from feed_builders import MINUTE, SYMBOL, FakeMouth, settings
+from feed_builders import MINUTE, OF_NO_KIND, SYMBOL, FakeMouth, settings
 
 from bus.messages import (
     Burst,
@@ -269,7 +269,7 @@ def test_a_file_of_candles_makes_a_stream_of_candles(tmp_path: Path) -> None:
             ),
         ),
         ("ts_ms,open,high,low,close,volume\n0,1,1,1,1,1\n", "3m", "a file of candles needs at least two of them"),
-        ("what,is,this\n", "3m", "data.csv line 1: its columns are neither trades, quotes nor candles: what,is,this"),
+        ("what,is,this\n", "3m", f"data.csv line 1: {OF_NO_KIND}: what,is,this"),
     ],
 )
 def test_a_file_that_can_not_be_replayed_is_one_sentence(tmp_path: Path, text: str, interval: str, words: str) -> None:

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 import re
+from decimal import Decimal
+from html import escape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -151,7 +153,23 @@ def test_it_says_on_top_whether_the_session_can_be_trusted_and_why_not() -> None
 
 def test_how_to_see_it_again_is_told() -> None:
     assert "<code>lap replay 20261123-050000 --check</code>" in html(run())
-    assert "<code>lap replay data.csv</code>" in html(run(replayed="data.csv"))
+    assert "<code>lap replay data.csv</code>" in html(run(replayed=["data.csv"]))
+    changed = run(
+        replayed=[r"C:\my data\trades.csv", "quotes.csv"],
+        settings={"strategy_params": {"fast": 2, "slow": 5}, "stop_bps": 40.0, "replay_file": ["x"]},
+        origins={
+            "strategy_params": "--set strategy_params",
+            "stop_bps": "lap.toml",
+            "replay_file": "--set replay_file",
+        },
+    )
+    again = r'lap replay "C:\my data\trades.csv" quotes.csv --set strategy_params=fast=2,slow=5'
+    assert f"<code>{escape(again)}</code>" in html(changed)
+
+
+def test_what_a_kept_position_stands_at_is_told_beside_the_result() -> None:
+    assert ", -12.50 still open" in html(run(position=position(unrealized=Decimal("-12.5"))))
+    assert "still open" not in html(run())
 
 
 def test_every_refusal_has_words() -> None:

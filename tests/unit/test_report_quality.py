@@ -42,6 +42,7 @@ def bars(count: int, lost: int) -> list[Any]:
         ({"orders": [ORDER]}, Grade.CARE, "1 order came late"),
         ({"rejections": {"expired": 4}}, Grade.CARE, "4 orders waited too long"),
         ({"rejections": {"halted": 4, "throttled": 9}}, Grade.CARE, "4 orders met a halt"),
+        ({"rejections": {"invalid": 1}}, Grade.CARE, "1 signal could not be an order"),
         ({"reason": StopReason.STALE_DATA}, Grade.CARE, "fell silent"),
         ({"reason": StopReason.FEED_LOST}, Grade.CARE, "was lost"),
         ({"bars": bars(20, 3)}, Grade.BAD, "Data was lost in 3 of 20 candles."),

@@ -71,6 +71,13 @@ def test_a_plug_in_is_named_by_its_entry_point(installed: Path) -> None:
         ("@@class Mine(Strategy): pass", "has no method on_candle"),
         ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n warmup = 2.5", "warmup of strategy"),
         ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n warmup = 1_000_001", "at most 1000000 candles"),
+        ("@@class Mine(Strategy):\n async def on_candle(self, c, k): pass", "on_candle of strategy"),
+        ("@@class Mine(Strategy):\n async def on_candle(self, c, k): yield", "must be a plain method"),
+        ("@@class Mine(Strategy):\n @property\n def on_candle(self): pass", "must be a plain method"),
+        (
+            "@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n async def on_tick(self, c, k): pass",
+            "on_tick of strategy",
+        ),
         (
             "@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n def __init__(self): pass",
             "can not be made: write 'def __init__(self, params):'",
