@@ -101,9 +101,14 @@ def test_it_watches_a_session_leaves_and_stops_it_when_told_to(desk: Desk, termi
     assert desk.summary()["stop_detail"] == "lap top"
 
 
-def test_without_a_terminal_it_is_one_look(desk: Desk) -> None:
+def test_without_a_terminal_that_can_be_drawn_on_it_is_one_look(desk: Desk, terminals: list[Terminal]) -> None:
     desk.session()
     desk.wait_running()
     looked = desk.lap("top")
     assert (looked.returncode, "price" in looked.stdout, "\x1b" in looked.stdout) == (0, True, False)
+    dumb = Terminal(desk, "top", TERM="dumb")
+    terminals.append(dumb)
+    dumb.shows("price")
+    assert dumb.popen.wait(10 * FACTOR) == 0
+    assert "\x1b" not in dumb.read()
     assert desk.lap("kill").returncode == 0
