@@ -65,14 +65,16 @@ def daily_returns(curve: Sequence[EquityPoint], marks: Iterable[EquityPoint] = (
     """Return of each UTC day the curve touches, as a fraction: its last equity over the last one before it.
 
     The first day counts from the curve's start. A day without a point has the return 0. Points of `marks` are at a candle's
-    close: at midnight they end a day, where a trade at midnight (of another equity) begins one.
+    close: at midnight they end a day, where a trade at midnight (of another equity) begins one, unless the curve ends with it.
     """
     if len(curve) < 2:
         return []
-    ends = {point for point in marks if point[0] % DAY_MS == 0}
+    last_ts = curve[-1][0]
+    midnights = {point for point in marks if point[0] % DAY_MS == 0}
     closes: dict[int, float] = {}
     for ts, value in curve:
-        closes[(ts - 1 if (ts, value) in ends else ts) // DAY_MS] = value
+        ends_its_day = (ts, value) in midnights or (ts == last_ts and ts % DAY_MS == 0)
+        closes[(ts - 1 if ends_its_day else ts) // DAY_MS] = value
     returns, before = [], curve[0][1]
     for day in range(min(closes), max(closes) + 1):
         value = closes.get(day, before)

@@ -197,5 +197,12 @@ def test_a_candle_that_closes_at_midnight_ends_its_day_and_a_trade_of_that_insta
     marks = [(midnight, 95.0), (midnight + DAY_MS, 190.0)]
     assert daily_returns([(midnight - 1000, 100.0), *marks], marks) == pytest.approx([-0.05, 1.0])
     exit_at_midnight = (midnight, 100.0)
-    curve = [(midnight - 1000, 100.0), marks[0], exit_at_midnight]
+    curve = [(midnight - 1000, 100.0), marks[0], exit_at_midnight, (midnight + 1, 100.0)]
     assert daily_returns(curve, marks) == pytest.approx([-0.05, 100 / 95 - 1])
+
+
+def test_the_end_of_a_session_at_midnight_begins_no_day() -> None:
+    midnight = START // DAY_MS * DAY_MS + DAY_MS
+    curve = [(midnight - 1000, 100.0), (midnight, 95.0), (midnight, 90.0)]
+    assert daily_returns(curve, curve[1:2]) == pytest.approx([-0.1])
+    assert daily_returns(curve) == pytest.approx([-0.1])
