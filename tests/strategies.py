@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from services.strategy.interface import Answer, Candle, Context, Side, Signal, Strategy, Tick, param
 
@@ -46,8 +46,16 @@ def never_stops_giving(context: Context, _: Candle) -> Answer:
     return iter(lambda: context.market(Side.LONG), None)
 
 
-def gives_nan(context: Context, _: Candle) -> Answer:
-    return context.market(Side.LONG, stop_bps=float("nan"))
+def gives_what_can_not_be_carried(context: Context, _: Candle) -> Answer:
+    """And among it, one good signal."""
+    plain = context.market(Side.SHORT)
+    return [
+        context.market(Side.LONG, stop_bps=float("nan")),
+        plain,
+        replace(plain, tp_r=float("inf")),
+        replace(plain, side="UP"),
+        replace(plain, entry="iceberg"),
+    ]
 
 
 def signals_in_the_past(context: Context, _: Candle) -> Answer:
@@ -107,7 +115,7 @@ WAYS: Mapping[str, Callable[[Context, Candle], Answer]] = {
             gives_text,
             gives_a_number_among_signals,
             never_stops_giving,
-            gives_nan,
+            gives_what_can_not_be_carried,
         ),
         *(signals_in_the_past, signals_for_another_symbol, writes_into_history, changes_the_candle),
         *(forces_the_account, goes_long, leaks, reads_the_clock),

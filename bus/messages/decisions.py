@@ -74,7 +74,8 @@ class Signal(Body, frozen=True):
     """What a strategy wants, unsized. `ts_ms` is the event time of the decision (on a close: the candle's end).
 
     Its numbers are not checked here: the broker answers an impossible signal with `invalid`. `limit_price` is 0.0
-    for a market entry.
+    for a market entry. `fault` says what keeps it from being carried as it was meant (a number that is not finite, an
+    unknown side or entry; something valid stands in its place): `invalid`, too. Empty for every other signal.
     """
 
     symbol: str
@@ -85,10 +86,11 @@ class Signal(Body, frozen=True):
     entry: Entry = Entry.MARKET
     limit_price: float = 0.0
     reason: str = ""
+    fault: str = ""
 
     def __post_init__(self) -> None:
         if (
-            type(self.symbol) is type(self.reason) is str
+            type(self.symbol) is type(self.reason) is type(self.fault) is str
             and type(self.ts_ms) is int
             and self.ts_ms >= 0
             and type(self.stop_bps) is type(self.tp_r) is type(self.limit_price) is float
@@ -99,6 +101,7 @@ class Signal(Body, frozen=True):
         for name in ("stop_bps", "tp_r", "limit_price"):
             check_require(type(getattr(self, name)) is float, f"{name} must be a double", getattr(self, name))
         check_text("reason", self.reason)
+        check_text("fault", self.fault)
 
 
 class Decision(Body, frozen=True):

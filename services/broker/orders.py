@@ -94,6 +94,8 @@ def decided_at_ms(client_order_id: str) -> int | None:
 
 def fault_of(signal: Signal, symbol: str, tick: Decimal) -> str:
     """Return why `signal` is invalid, in words; empty when it is not."""
+    if signal.fault:
+        return signal.fault
     numbers = (signal.stop_bps, signal.tp_r, signal.limit_price)
     if not isinstance(signal.side, Side):
         return f"side must be LONG, SHORT or FLAT, was {signal.side!r}"

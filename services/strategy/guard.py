@@ -62,8 +62,10 @@ def decide(method: Callable[[Context, E], Answer], context: Context, event: E) -
 def signals_of(answer: object, context: Context) -> tuple[Signal, ...]:
     """Return a strategy's answer as signals, checked and made anew: nobody else holds them.
 
+    One that can not be carried as it is gets a `fault`: the broker refuses it alone.
+
     Raises:
-        WrongAnswerError: it is no answer, or a signal can not be meant.
+        WrongAnswerError: it is no answer, or a signal is for another symbol or time.
     """
     if answer is None:
         return ()
@@ -80,16 +82,15 @@ def signals_of(answer: object, context: Context) -> tuple[Signal, ...]:
 def _checked(signal: object, context: Context) -> Signal:
     if not isinstance(signal, Signal):
         raise WrongAnswerError(f"return a signal, several, or None; there was {_shown(signal)} among them")
-    if signal.side not in _SIDES or signal.entry not in _ENTRIES:
-        raise WrongAnswerError(f"side and entry must be a Side and an Entry, were {signal.side!r}, {signal.entry!r}")
     if signal.symbol != context.symbol:
         raise WrongAnswerError(f"the signal is for {signal.symbol!r}, the session is {context.symbol}")
-    for name in ("stop_bps", "tp_r", "limit_price"):
-        if not isfinite(getattr(signal, name)):
-            raise WrongAnswerError(f"{name} must be a finite number, was {getattr(signal, name)}")
     if signal.ts_ms != context.ts_ms:
         when = "in the past" if signal.ts_ms < context.ts_ms else "in the future"
         raise WrongAnswerError(f"the signal's ts_ms {signal.ts_ms} is {when}: the decision's is {context.ts_ms}")
+    reason = _plain(signal.reason, MOST_TEXT)
+    if fault := _fault_in(signal):
+        side = Side(signal.side) if signal.side in _SIDES else Side.FLAT
+        return Signal(signal.symbol, side, signal.ts_ms, 0.0, 0.0, reason=reason, fault=fault)
     return Signal(
         signal.symbol,
         Side(signal.side),
@@ -98,8 +99,19 @@ def _checked(signal: object, context: Context) -> Signal:
         signal.tp_r,
         Entry(signal.entry),
         signal.limit_price,
-        _plain(signal.reason, MOST_TEXT),
+        reason,
     )
+
+
+def _fault_in(signal: Signal) -> str:
+    """Return why a signal can not be carried as it is; empty when it can."""
+    if signal.side not in _SIDES:
+        return f"side must be LONG, SHORT or FLAT, was {_shown(signal.side)}"
+    if signal.entry not in _ENTRIES:
+        return f"entry must be market or limit, was {_shown(signal.entry)}"
+    numbers = {"stop_bps": signal.stop_bps, "tp_r": signal.tp_r, "limit_price": signal.limit_price}
+    strange = next((name for name, number in numbers.items() if not isfinite(number)), "")
+    return f"{strange} must be a finite number, was {numbers[strange]}" if strange else ""
 
 
 def _fault_of(error: BaseException) -> Fault:

@@ -64,6 +64,7 @@ INVALID: dict[str, dict[str, Any]] = {
     "limit price not finite": {"limit_price": math.inf},
     "another symbol": {"symbol": "ETHUSDT"},
     "unknown entry": {"entry": "iceberg"},
+    "not to be carried": {"fault": "stop_bps must be a finite number, was nan"},
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from builders import strategy_config
 from strategies import GoesWrong, Wrong
 
+from bus.codec import decode_body, encode_body
 from bus.messages import Account, Candle, Decide, Decision, Message, QuestionKey, Recall, Side, StrategyFailed
 from services.strategy.core import StrategyCore
 from services.strategy.interface import Answer, Context, Strategy
@@ -43,7 +44,6 @@ def failures(said: Sequence[Message]) -> list[StrategyFailed]:
         ("gives_text", "return a signal, several, or None; returned 'LONG' (str)"),
         ("gives_a_number_among_signals", "there was 5 (int) among them"),
         ("never_stops_giving", "more than 100 signals in one decision"),
-        ("gives_nan", "stop_bps must be a finite number, was nan"),
         ("signals_in_the_past", "is in the past: the decision's is 3000"),
         ("signals_for_another_symbol", "the signal is for 'DOGEUSDT', the session is BTCUSDT"),
         ("writes_into_history", "cannot modify read-only memory"),
@@ -58,6 +58,21 @@ def test_a_fault_is_told_and_answered_with_nothing(how: str, says: str) -> None:
     assert says in failed.detail
     assert (failed.key, failed.is_poison) == ((2_000, 0), False)
     assert not any(failures(one) for one in (said[0], said[1], said[3]))
+
+
+def test_a_signal_that_can_not_be_carried_costs_itself_alone_and_says_why() -> None:
+    strategy = core("gives_what_can_not_be_carried", at=2)
+    strategy.handle(question(0), 0)
+    (decision,) = strategy.handle(question(1), 0)
+    assert isinstance(decision, Decision)
+    assert [(signal.side, signal.fault) for signal in decision.signals] == [
+        (Side.LONG, "stop_bps must be a finite number, was nan"),
+        (Side.SHORT, ""),
+        (Side.SHORT, "tp_r must be a finite number, was inf"),
+        (Side.FLAT, "side must be LONG, SHORT or FLAT, was 'UP' (str)"),
+        (Side.SHORT, "entry must be market or limit, was 'iceberg' (str)"),
+    ]
+    assert decode_body("decision", encode_body(decision)) == decision
 
 
 def test_the_traceback_is_the_strategys_alone() -> None:

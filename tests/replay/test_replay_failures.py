@@ -6,7 +6,17 @@ import pytest
 from builders import MINUTE, T0, candle, config, quote, signal, strategy_config, stream
 from strategies import GoesWrong, Wrong
 
-from bus.messages import MarketEvent, Message, QuestionKey, Side, Signal, StopReason, StrategyFailed
+from bus.messages import (
+    MarketEvent,
+    Message,
+    OrderRejected,
+    QuestionKey,
+    RejectReason,
+    Side,
+    Signal,
+    StopReason,
+    StrategyFailed,
+)
 from services.broker.core import BrokerCore
 from services.replay.stage import Stage
 from services.strategy.core import StrategyCore
@@ -46,6 +56,14 @@ def test_a_data_files_replay_finds_them_and_ends_where_a_session_would() -> None
     assert [failed.open_ms for failed in stage.failures] == [T0 + minute * MINUTE for minute in (2, 3, 4)]
     assert (broker.closed, broker.last_seq) == (StopReason.INTERNAL_ERROR, 10)
     assert [failed.seq for failed in failures(stage.take_said())] == [6, 8, 10]
+
+
+def test_what_can_not_be_an_order_is_refused_alone() -> None:
+    stage, broker = played("gives_what_can_not_be_carried", forever=True, max_strategy_errors=0)
+    refused = [message for message in stage.take_said() if isinstance(message, OrderRejected)]
+    invalid = [one.detail.partition(" ")[0] for one in refused if one.reason is RejectReason.INVALID]
+    assert invalid[:2] == ["stop_bps", "side"], "the two others bear the name of an order that was taken"
+    assert (stage.failures, broker.closed) == ([], StopReason.END_OF_DATA)
 
 
 @pytest.mark.parametrize("way", ["hangs", "raises", "forces_the_account"])
