@@ -4,17 +4,22 @@ A thread does nothing but wait on stdin; what it reads becomes a fact that the l
 """
 
 import contextlib
+import io
 import json
 import os
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from bus.messages import Shutdown, StopReason
 from services.waiting import pause
 
 ORPHAN_MS = 8_000
 """A service without a supervisor has ended after this long, or hangs: in order it takes four seconds at most."""
+
+MOST_SHOWN = 2_000
+"""Bytes of a printed line that are passed on at once, so that it and other words do not mix; what is longer becomes several."""
 
 
 class Link:
@@ -31,10 +36,12 @@ class Link:
         self._wake = wake
         self._end_a_hang = end_a_hang
         self._out = os.dup(1)
-        os.dup2(2, 1)  # what anybody prints, a strategy for one, is no word for the supervisor
-        sys.stdout = sys.stderr
+        os.dup2(2, 1)  # what a library's C code prints is no word for the supervisor
         if os.name == "posix":
             os.set_blocking(self._out, False)
+        sys.stdout = sys.stderr = io.TextIOWrapper(
+            _Shown(self._write), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
+        )
         threading.Thread(target=self._listen, daemon=True, name="link to the supervisor").start()
 
     def beat(self) -> None:
@@ -70,3 +77,31 @@ class Link:
                 data = json.loads(content)
                 self.order = Shutdown(StopReason(data["reason"]), str(data["detail"]))
                 self._wake()
+
+
+class _Shown(io.RawIOBase):
+    """What somebody prints in a service, a strategy for one: lines that the supervisor shows.
+
+    A console that stands still (Ctrl-S, a marked text, a line that is down), or is gone, would hold up or fail who prints.
+    """
+
+    def __init__(self, write: Callable[[bytes], None]) -> None:
+        self._write = write
+        self._rest = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 2
+
+    def write(self, data: Any) -> int:
+        text = bytes(data)
+        *lines, self._rest = (self._rest + text).split(b"\n")
+        if len(self._rest) > MOST_SHOWN:
+            lines.append(self._rest)
+            self._rest = b""
+        for line in lines:
+            for begin in range(0, max(1, len(line)), MOST_SHOWN):
+                self._write(b"show %s\n" % line[begin : begin + MOST_SHOWN])
+        return len(text)

@@ -334,7 +334,7 @@ def main(service: str, compose: Compose, *, has_threads: bool = False) -> None:
     code = _run(service, session, start, compose)
     log.close_log()
     if has_threads:
-        os._exit(code)  # what was said went to stderr, which keeps no whole line back
+        os._exit(code)
     sys.exit(code)
 
 
@@ -371,7 +371,7 @@ def _run(service: str, session: Session, start: Start, compose: Compose) -> int:
             return 1
         if start.supervised:
             stop_session(session, StopReason.CONFIG, service, str(error))  # the report shall say what it was
-        sys.stderr.write(f"{error}\n")
+        os.write(2, f"{error}\n".encode())
         alert(session.log_dir, "CRITICAL", f"{service} can not start: {error}")
         return 2
     except Exception as error:  # noqa: BLE001 - the one place: our own impossibility, told and ended

@@ -1,7 +1,8 @@
 """A service process as its supervisor holds it: two pipes and a pid.
 
-The child's stdout carries its words, one a line: `beat` (the main loop turned), `say TEXT` (to be printed). Its stdin
-carries `stop JSON`; end of file there tells it that the supervisor is gone. Its stderr is the supervisor's own.
+The child's stdout carries its words, one a line: `beat` (the main loop turned), `say TEXT` (that, and a text to be
+printed), `show TEXT` (somebody printed it there, which is no sign of the loop's life). Its stdin carries `stop JSON`; end of
+file there tells it that the supervisor is gone. Its stderr is the supervisor's own.
 """
 
 import contextlib

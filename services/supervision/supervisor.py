@@ -165,8 +165,11 @@ class Supervisor:
                 child, word = self._words.get(timeout=wait_ms / 1000)
             except Empty:
                 return
-            if word.startswith("say "):
-                self._printer.line(word[4:])
+            verb, _, text = word.partition(" ")
+            if verb in {"say", "show"}:
+                self._printer.line(text)
+            if verb == "show":
+                continue
             if not word and self._stop is None:  # it may have heard of the stop before its supervisor did
                 self._pass_on(read_stop(self._session), monotonic_ms())
                 if (words := kill_words(self._session)) is not None:

@@ -11,6 +11,17 @@ from processes import LAP, QUICK, Desk, eventually
 
 pytestmark = pytest.mark.timeout(180)
 
+TALKS = """
+from services.strategy.built_in.sma_cross import SmaCross
+
+
+class Talks(SmaCross):
+    def on_candle(self, context, candle):
+        for number in range(300):
+            print(number, "a candle of which there is much to tell " * 10)
+        return super().on_candle(context, candle)
+"""
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prlimit")
 @pytest.mark.provokes("alert the report could not be started: ...")
@@ -48,6 +59,25 @@ def test_an_output_that_takes_nothing_from_the_start_stops_nothing(desk: Desk, r
     assert program.wait(40) == 0
     assert desk.summary()["stop_reason"] == "duration"
     assert "Traceback" not in program.output()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is a POSIX thing")
+@pytest.mark.parametrize("place", ["a terminal", "/dev/full"])
+def test_an_output_that_takes_nothing_does_not_hold_up_a_strategy_that_prints(desk: Desk, place: str) -> None:
+    """A terminal stands still after Ctrl-S, under a marked text, at the end of a line that is down."""
+    (desk.directory / "talks.py").write_text(TALKS)
+    ours, theirs = os.openpty()
+    output = os.ttyname(theirs) if place == "a terminal" else place
+    settings = {"LAP_STRATEGY": "talks:Talks", "LAP_HEARTBEAT_TIMEOUT_SEC": "3", "LAP_MAX_STRATEGY_ERRORS": "0"}
+    try:
+        program = desk.start("sh", "-c", f'exec "$0" run >{output} 2>&1', LAP, **{**QUICK, **settings})
+        desk.wait_trades(2, 60)
+        assert desk.lap("kill").returncode == 0
+        assert program.wait(20) == 0
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert (desk.summary()["stop_reason"], desk.summary()["restarts"]) == ("kill", 0)
 
 
 def without_the_right_to_write_anywhere() -> list[str]:
