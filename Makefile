@@ -39,7 +39,9 @@ help:
 
 .venv/.ready: pyproject.toml requirements.lock
 	@echo "setting up .venv/: a minute or two, once"
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed, $(PYTHON) is older: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable . --group dev
 	touch $@

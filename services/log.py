@@ -6,6 +6,7 @@ By the standard library's `logging`, which pyzmq and others bring along in any c
 import faulthandler
 import logging
 import sys
+from itertools import pairwise
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final, TextIO
@@ -47,8 +48,16 @@ class LinesFile(RotatingFileHandler):
 
     def doRollover(self) -> None:  # noqa: N802 - the library's name
         """Begin a new file. On Windows one that somebody reads can not be moved: it goes on then, and a bit later it is tried again."""
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None  # the library opens it again then
+        path = Path(self.baseFilename)
+        names = [f"{path.name}.{number}" for number in range(self.backupCount + 1)]
         try:
-            super().doRollover()
+            path.replace(path.with_name(names[0]))  # first of all: if it can not be moved, the older ones stay
+            for newer, older in reversed(list(pairwise(names))):
+                if path.with_name(newer).exists():
+                    path.with_name(newer).replace(path.with_name(older))
             self.maxBytes = self._most_bytes
         except PermissionError:
             self.maxBytes += max(1, self._most_bytes // 10)

@@ -22,6 +22,11 @@ def prepare() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # what a console can not show it shows as a code
 
 
+def utf8_for_children() -> dict[str, str]:
+    """Return the environment for a child of which we read text: it writes UTF-8, whatever a console here may be."""
+    return {**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"}
+
+
 def leave_output() -> None:
     """Write out what is left, or let it go: the interpreter ends with 120 when it can not, whatever our code is."""
     try:

@@ -1,5 +1,6 @@
 """Bounded waiting for facts that nobody announces (a file, a lock, a process), and small atomic files."""
 
+import contextlib
 import json
 import os
 import threading
@@ -41,7 +42,7 @@ def write_atomic(path: Path, data: bytes, *, private: bool = False) -> None:
     try:
         temp = _temp(path, data, private=private)
         try:
-            _replace(temp, path)
+            _insist(lambda: temp.replace(path))
         except OSError:
             temp.unlink(missing_ok=True)
             raise
@@ -54,13 +55,14 @@ def write_first(path: Path, data: bytes) -> bool:
     temp = _temp(path, data, private=True)
     try:
         if os.name == "nt":
-            temp.rename(path)  # refuses a name that is taken, also on a disk that has no links
+            _insist(lambda: temp.rename(path))  # refuses a name that is taken, also on a disk that has no links
         else:
             os.link(temp, path)
     except FileExistsError:
         return False
     finally:
-        temp.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # whoever holds it does not change what was done
+            temp.unlink(missing_ok=True)
     return True
 
 
@@ -92,15 +94,15 @@ def _temp(path: Path, data: bytes, *, private: bool) -> Path:
     return temp
 
 
-def _replace(temp: Path, path: Path) -> None:
-    """`os.replace` fails on Windows while a reader has the file open; readers are quick."""
+def _insist(move: Callable[[], object]) -> None:
+    """Move a file, which fails on Windows while a reader or a virus scanner has one of the two open; they are quick."""
     for _ in range(50):
         try:
-            temp.replace(path)
+            move()
         except PermissionError:
             if os.name != "nt":
                 raise
             pause(10)
         else:
             return
-    temp.replace(path)
+    move()

@@ -157,7 +157,7 @@ def dashboard(
     try:
         from services.commands.dashboard.server_http import serve
     except ImportError as error:
-        typer.echo(f"{error.name} is missing: pip install 'laptop-agents[dashboard]'", err=True)
+        typer.echo(f'{error.name} is missing: pip install "laptop-agents[dashboard]"', err=True)
         raise typer.Exit(2) from None
 
     def opened(address: str) -> None:

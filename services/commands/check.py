@@ -23,6 +23,7 @@ from services.feed.source import SourceError
 from services.feed.source_replay import open_replay
 from services.session.state import CARRY_FILE, is_done, read_session
 from services.settings import Resolved, describe
+from services.streams import utf8_for_children
 from services.supervision.keeper import FIRST_BEAT_MS
 from services.waiting import is_there
 
@@ -96,6 +97,7 @@ def strategy_fault(settings: Mapping[str, Any], cwd: Path, within_ms: int = FIRS
             input=json.dumps([name, settings["strategy_params"] or {}]).encode(),
             capture_output=True,
             cwd=cwd,
+            env=utf8_for_children(),
             timeout=within_ms / 1000,
             check=False,
         )

@@ -20,11 +20,12 @@ import websocket
 
 from services.clock import monotonic_ms, wall_ms
 from services.feed.bitunix_frames import CHANNELS
-from services.feed.bitunix_rest import NoRedirects
 from services.feed.bitunix_rows import kline_path, pairs_path, parse_klines, parse_pair, parse_symbols, unlisted
 from services.feed.config import MINUTE_MS
 from services.feed.facts import Refusal
+from services.feed.route_rest import opener_to
 from services.feed.route_ws import open_websocket, proxy_for
+from services.feed.trust_file import trusting
 
 TIMEOUT_MS = 10_000
 CLOCK_TOLERANCE_MS = 5_000
@@ -113,10 +114,10 @@ def _connect(kind: str, host: str, port: int, secure: bool) -> Finding:
     try:
         with socket.create_connection((host, port), timeout=TIMEOUT_MS / 1000) as plain:
             if secure:
-                with ssl.create_default_context().wrap_socket(plain, server_hostname=host):
+                with trusting().wrap_socket(plain, server_hostname=host):
                     pass
     except ssl.SSLCertVerificationError as error:
-        advice = f"The certificate of {host} is not trusted ({error.verify_message}); look for an intercepting proxy."
+        advice = f"The certificate of {host} is not trusted ({error.verify_message}); see to this machine's certificates or SSL_CERT_FILE, and look for an intercepting proxy."
         raise _UnreachableError(Finding(name, f"{host}:{port}", ok=False, advice=advice)) from None
     except OSError as error:
         advice = f"No connection to {host}:{port} ({_reason(error)}); check the network and the firewall."
@@ -148,10 +149,8 @@ def _get_candles(url: SplitResult, symbol: str) -> tuple[bytes, str]:
 def _get(url: SplitResult, path: str, name: str) -> tuple[bytes, str]:
     target = f"{url.geturl().rstrip('/')}{path}"
     request = urllib.request.Request(target, headers=_HEADERS)  # noqa: S310 - the setting allows http(s) alone
-    direct = [] if proxy_for(target) else [urllib.request.ProxyHandler({})]
-    opener = urllib.request.build_opener(*direct, NoRedirects())
     try:
-        with opener.open(request, timeout=TIMEOUT_MS / 1000) as answer:
+        with opener_to(target).open(request, timeout=TIMEOUT_MS / 1000) as answer:
             return answer.read(_MOST_BYTES), answer.headers.get("Date") or ""
     except urllib.error.HTTPError as error:
         advice = f"The server answered {error.code} {error.reason}; wait a minute if it is 429, else check the URL."

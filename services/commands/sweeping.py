@@ -93,7 +93,7 @@ def sweep_command(wanted: Wanted) -> int:
         typer.echo(str(error), err=True)
         return BROKEN_OFF
     except ModuleNotFoundError as error:
-        typer.echo(f"{error.name} is missing: pip install 'laptop-agents[sweep]'", err=True)
+        typer.echo(f'{error.name} is missing: pip install "laptop-agents[sweep]"', err=True)
         return REFUSED
     except OSError as error:
         if error.filename is None:  # it was the output

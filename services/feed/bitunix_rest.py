@@ -7,14 +7,14 @@ import threading
 from collections.abc import Callable
 from http.client import HTTPException
 from typing import NamedTuple, TypeAlias
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.request import Request
 
 from services.clock import iso, monotonic_ms
 from services.feed.bitunix_rows import PAGE, kline_path, pairs_path, parse_klines, parse_pair, parse_symbols, unlisted
 from services.feed.config import HISTORY_CANDLES, Instrument
 from services.feed.facts import RawCandle, Refusal
 from services.feed.reconciling import Span
-from services.feed.route_ws import proxy_for
+from services.feed.route_rest import opener_to
 
 # The default of Python's own client is refused by the exchange's front.
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) laptop-agents"
@@ -80,8 +80,7 @@ class BitunixRest:
         self._interval_ms = interval_ms
         self._deliver = deliver
         self._stop = threading.Event()
-        direct = [] if proxy_for(base_url) else [ProxyHandler({})]
-        self._opener = build_opener(*direct, NoRedirects())
+        self._opener = opener_to(base_url)
 
     def ask_pair(self) -> None:
         """Ask for the symbol's grids."""
@@ -230,13 +229,6 @@ class BitunixRest:
                 return b"".join(parts)
         except (OSError, HTTPException, ValueError) as error:
             raise _Refused(Refusal("no_answer", (str(error) or type(error).__name__)[:200])) from None
-
-
-class NoRedirects(HTTPRedirectHandler):
-    """The exchange does not send us elsewhere; what does is somebody else (a hotel's login page)."""
-
-    def redirect_request(self, *_arguments: object) -> None:
-        """Refuse: the answer counts as an error."""
 
 
 def _closed(rows: list[RawCandle], end_ms: int | None) -> list[RawCandle]:

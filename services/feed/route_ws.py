@@ -4,7 +4,6 @@ Shell: it looks at the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, on 
 settings), as `urllib` does for REST. Frames are bounded here too, for the library would take any length.
 """
 
-import ssl
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -20,6 +19,7 @@ from websocket import (
 )
 
 from services.clock import monotonic_ms
+from services.feed.trust_file import trusting
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 """A proxy has no business between us and the simulated exchange."""
@@ -43,7 +43,7 @@ def open_websocket(url: str, timeout_s: float) -> WebSocket:
         skip_utf8_validation=True,
         suppress_origin=True,
         redirect_limit=0,
-        sslopt={"context": ssl.create_default_context()},
+        sslopt={"context": trusting()},
         **route_options(url),
     )
 

@@ -180,7 +180,7 @@ class OutputWatch:
         self._poll: select.poll | None = None
         if launcher.kind == "honcho" and sys.platform == "linux":
             self._open(f"/proc/{launcher.head.pid}/fd/1")
-        elif launcher.kind == "run" and sys.platform != "win32":
+        elif launcher.kind == "run" and sys.platform == "linux":
             self._watch(1)
 
     @property

@@ -32,6 +32,7 @@ from services.session.state import (
     read_views,
     session_file,
 )
+from services.streams import utf8_for_children
 from services.waiting import is_there, wait_until, write_atomic
 
 START_TIMEOUT_MS = 60_000
@@ -187,7 +188,16 @@ def _resolve(options: Mapping[str, str], cwd: Path) -> dict[str, Any]:
     """Resolve the settings in a short-lived child, so that their library never weighs on a supervisor."""
     command = [sys.executable, "-P", "-m", "services.settings"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, encoding="utf-8") as child:
+    with subprocess.Popen(
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        cwd=cwd,
+        env=utf8_for_children(),
+        encoding="utf-8",
+        errors="replace",
+    ) as child:
         answer, complaint = _hear_out(child, json.dumps(dict(options)))
     if child.returncode and signals.received:  # a Ctrl-C is the child's as well
         raise StoppedError
@@ -260,7 +270,14 @@ def _refuse_what_was_kept(settings: Mapping[str, Any], state_dir: Path, cwd: Pat
     timeout_s = CHILD_TIMEOUT_MS / 1000
     try:
         done = subprocess.run(
-            command, input=told, capture_output=True, encoding="utf-8", cwd=cwd, timeout=timeout_s, check=False
+            command,
+            input=told,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            cwd=cwd,
+            timeout=timeout_s,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return  # the broker will look again

@@ -4,6 +4,7 @@ Written once, by whoever comes first (`opening`); everybody else reads. The stop
 one stop, the first wins; done, when the report stands.
 """
 
+import codecs
 import json
 import sys
 from collections.abc import Mapping
@@ -183,12 +184,18 @@ def kill_words(session: Session) -> str | None:
         return None
     try:
         with session.kill_file.open("rb") as file:
-            line = file.read(1000).decode("utf-8", "replace").partition("\n")[0]
+            line = _text_of(file.read(1000)).partition("\n")[0]
     except FileNotFoundError:
         return None
     except OSError as error:
         return f"kill file ({error.strerror})"
     return "".join(character for character in line if character.isprintable()).strip() or "kill file"
+
+
+def _text_of(data: bytes) -> str:
+    """Return a text as editors and shells write it: PowerShell's `>` makes UTF-16."""
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_wide else "utf-8-sig", "replace")
 
 
 class KillFile:

@@ -11,6 +11,7 @@ import logging
 import re
 import shutil
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ from services.sweep.process import Playing
 from services.sweep.worker_dask import Kit, perform
 
 CONNECT_SEC = 5
+MOST_HANDLES = 4_096
 PATIENCE_MS = 60_000
 """How long it is waited for a first or another worker."""
 _CHECK_MS = 1_000
@@ -97,6 +99,7 @@ def local_cluster(workers: int, bundle: Bundle, directory: Path) -> Iterator[Das
     security = Security.temporary()
     with ExitStack() as stack:
         stack.enter_context(_quiet())
+        _allow_handles()
         scratch = stack.enter_context(TemporaryDirectory(dir=directory, prefix=_SCRATCH, ignore_cleanup_errors=True))
         cluster = stack.enter_context(
             LocalCluster(
@@ -140,6 +143,17 @@ def cluster_at(address: str, bundle: Bundle) -> Iterator[DaskPool]:
         except (OSError, ValueError, TimeoutError, ImportError) as error:
             raise SweepError(f"no scheduler answers at {address}: {_first_line(error)}") from None
         yield stack.enter_context(_with_kit(client, bundle, address, is_ours=False))
+
+
+def _allow_handles() -> None:
+    """Let this process open as many files as it may: it holds some fifteen for each worker, and a Mac begins with 256."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - not there on Windows
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = MOST_HANDLES if hard < 0 else min(hard, MOST_HANDLES)
+        if 0 <= soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @contextmanager

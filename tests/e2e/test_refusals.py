@@ -88,6 +88,16 @@ def test_a_strategy_that_ends_whoever_loads_it_is_refused(desk: Desk) -> None:
     assert "could not be resolved" in only_line(done.stderr)
 
 
+def test_a_strategy_may_print_whatever_the_console_can_not_show(desk: Desk) -> None:
+    """As on Windows, where what goes into a pipe is not UTF-8 without further ado."""
+    (desk.directory / "says.py").write_text(
+        'print("é →")\nfrom services.strategy.built_in.sma_cross import SmaCross as Says\n', "utf-8"
+    )
+    program = desk.session("--duration", "0.02", LAP_STRATEGY="says:Says", PYTHONIOENCODING="cp1252", PYTHONUTF8="0")
+    assert program.wait(30) == 0
+    assert desk.lap("check", LAP_STRATEGY="says:Says", PYTHONIOENCODING="cp1252", PYTHONUTF8="0").returncode == 0
+
+
 def test_a_strategy_that_waits_while_it_is_imported_can_be_stopped(desk: Desk) -> None:
     (desk.directory / "waits.py").write_text(
         "import pathlib, threading\npathlib.Path('imported').touch()\nthreading.Event().wait()\n"

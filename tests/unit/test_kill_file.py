@@ -31,6 +31,13 @@ def test_its_directory_is_made_with_it(tmp_path: Path) -> None:
     assert (tmp_path / "control/room/kill.txt").read_text() == "enough\n"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
+def test_its_reason_is_read_as_shells_write_it(tmp_path: Path, encoding: str) -> None:
+    """PowerShell's `>` makes UTF-16."""
+    (tmp_path / "kill.txt").write_bytes("größer\r\nand more".encode(encoding))
+    assert kill_words(session_in(tmp_path)) == "größer"
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [("two\n lines", b"two lines\n"), (os.fsdecode(b"\xff!"), b"?!\n"), ("größer 💥", "größer 💥\n".encode())],

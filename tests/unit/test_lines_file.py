@@ -33,23 +33,29 @@ def test_it_never_grows_without_bound(tmp_path: Path) -> None:
     assert read(tmp_path / "logs" / "a.jsonl")[-1] == "line 099"
 
 
-def test_while_its_file_can_not_be_moved_no_line_is_lost(tmp_path: Path) -> None:
-    """On Windows a reader keeps it from being moved."""
+def test_while_its_file_can_not_be_moved_no_line_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows a reader keeps it from being moved. What earlier sessions left stays, too."""
+    move = Path.replace
 
-    def is_read(_source: str, _to: str) -> None:
-        raise PermissionError
+    def is_read(path: Path, to: Path) -> Path:
+        if path.name == "a.jsonl":
+            raise PermissionError
+        return move(path, to)
 
+    for number in (1, 2):
+        (tmp_path / f"a.jsonl.{number}").write_text(f"{number} before\n")
     file = LinesFile(tmp_path / "a.jsonl", 100, 2, fresh=False)
-    file.rotator = is_read
-    for number in range(20):
-        file.write_line(f"line {number:03}")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", is_read)
+        for number in range(20):
+            file.write_line(f"line {number:03}")
     assert read(tmp_path / "a.jsonl") == [f"line {number:03}" for number in range(20)]
-    file.rotator = None
+    assert [read(tmp_path / f"a.jsonl.{number}") for number in (1, 2)] == [["1 before"], ["2 before"]]
     for number in range(20, 40):
         file.write_line(f"line {number:03}")
     file.close()
     assert (tmp_path / "a.jsonl").stat().st_size <= 100
-    assert (tmp_path / "a.jsonl.1").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "a.jsonl.1", "a.jsonl.2"]
 
 
 @pytest.mark.parametrize("fresh", [True, False])

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,23 @@ def test_a_lock_is_free_again_when_its_holder_is_killed(tmp_path: Path) -> None:
     assert lock.is_taken
     lock.release()
     assert not lock.is_taken
+
+
+@pytest.mark.parametrize("write", [write_first, write_atomic])
+def test_a_file_that_a_virus_scanner_holds_for_a_moment_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, bytes], object]
+) -> None:
+    """As Windows has it: what somebody has open can not be moved."""
+    names = {"rename": Path.rename, "replace": Path.replace}
+    held = iter([True, True])
+
+    def scanned(path: Path, to: Path, move: str) -> Path:
+        if next(held, False):
+            raise PermissionError
+        return names[move](path, to)
+
+    monkeypatch.setattr("services.waiting.os.name", "nt")
+    for name in names:
+        monkeypatch.setattr(Path, name, partialmethod(scanned, move=name))
+    write(tmp_path / "key", b"content")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("key", b"content")]

@@ -19,6 +19,7 @@ from services.feed.config import Instrument
 from services.feed.facts import RawCandle, Refusal
 from services.feed.reconciling import Span
 from services.feed.route_ws import open_websocket, proxy_for, route_options
+from services.feed.trust_file import trusting
 
 WAIT_S = 10.0
 HOST = "exchange.test"
@@ -172,3 +173,15 @@ def test_a_certificate_that_the_machine_trusts_is_taken(monkeypatch: pytest.Monk
 def test_a_port_that_speaks_no_tls_is_no_connection() -> None:
     with running(config()) as exchange, pytest.raises(ssl.SSLError):
         open_websocket(exchange.ws_url.replace("ws:", "wss:"), WAIT_S)
+
+
+def test_where_the_machine_has_no_certificates_those_of_mozilla_are_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a Mac with the Python of python.org. Who names some is not second-guessed."""
+    none = ssl.get_default_verify_paths()._replace(cafile="", capath="")
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: none)
+    monkeypatch.setattr(ssl, "create_default_context", lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    assert trusting().cert_store_stats()["x509_ca"] > 50
+    monkeypatch.setenv("SSL_CERT_FILE", "nowhere.pem")
+    assert trusting().cert_store_stats()["x509_ca"] == 0
