@@ -8,6 +8,7 @@ its ZAP domain, so that a peer without the key gets nothing in and nothing out e
 import selectors
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from errno import EACCES
 from time import monotonic_ns
 from typing import Final, Protocol
 
@@ -30,11 +31,16 @@ BATCH: Final = 200
 LINGER_MS: Final = 500
 HANDSHAKE_MS: Final = 5_000
 """A handshake that the other end has not finished by then (it was stopped, or is just ending) is begun anew."""
+BIND_AGAIN_MS: Final = 100
 
 
 _POLLIN: Final = int(zmq.POLLIN)
 _SNDMORE: Final = int(zmq.SNDMORE | zmq.DONTWAIT)
 """Plain numbers: with pyzmq's own each `&` would make another flag, which takes longer than what it is asked for."""
+
+
+_TAKEN: Final = frozenset([zmq.EADDRINUSE, EACCES])
+"""Windows says that access is denied where somebody has a port for himself alone."""
 
 
 class PortTakenError(BusError):
@@ -264,13 +270,16 @@ class Bus:
         source: the service's name, written into every header.
         epoch: the service's incarnation, written into every header.
         authenticate: false leaves the doorkeeper out; nobody gets in then.
+        patience_ms: how long a port that is taken is waited for. One that a process left that was just killed may be free
+            a bit later only (on Windows, where libzmq takes it with `SO_EXCLUSIVEADDRUSE`).
     """
 
-    def __init__(self, keys: Keys, source: str, epoch: int, *, authenticate: bool = True) -> None:
+    def __init__(self, keys: Keys, source: str, epoch: int, *, authenticate: bool = True, patience_ms: int = 0) -> None:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._keys = keys
         self._source = source
         self._epoch = epoch
+        self._patience_ms = patience_ms
         self._sockets: list[zmq.Socket[bytes]] = []
         self._pollers: list[Poller] = []
         if authenticate:
@@ -352,12 +361,18 @@ class Bus:
         socket.curve_server = True
         socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN.encode())
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
-        try:
-            socket.bind(f"tcp://127.0.0.1:{port}")
-        except zmq.ZMQError as error:
-            if error.errno == zmq.EADDRINUSE:
-                raise PortTakenError(f"port {port} is taken by another program") from None
-            raise
+        deadline_ns = monotonic_ns() + self._patience_ms * 1_000_000
+        while True:
+            try:
+                socket.bind(f"tcp://127.0.0.1:{port}")
+            except zmq.ZMQError as error:
+                if error.errno not in _TAKEN:
+                    raise
+                if monotonic_ns() >= deadline_ns:
+                    raise PortTakenError(f"port {port} is taken by another program") from None
+                socket.poll(BIND_AGAIN_MS)  # it is connected to nobody: a pause
+            else:
+                return
 
     def _connect(self, socket: "zmq.Socket[bytes]", port: int) -> None:
         socket.curve_serverkey = self._keys.public

@@ -38,6 +38,8 @@ LOOK_EVERY_MS = 100
 MALFORMED_EVERY_MS = 10_000
 MOST_UNHEARD = 100
 """Notices kept for a monitor that is not there (yet), the newest."""
+PORT_PATIENCE_MS = 10_000
+"""How long a service that was started again waits for its own port."""
 CLOSE_MS = 3_000
 """A service that is not done with its end after this long leaves all the same."""
 Arrived_co = TypeVar("Arrived_co", covariant=True)
@@ -109,7 +111,8 @@ class Runner:
         self.link = Link(self.waker(), self._end_a_hang) if start.supervised else None
         self._start = start
         try:
-            self.bus = Bus(load_or_make_keys(session.state_dir), service, boot_ms())
+            patience_ms = 0 if self.is_first else PORT_PATIENCE_MS
+            self.bus = Bus(load_or_make_keys(session.state_dir), service, boot_ms(), patience_ms=patience_ms)
             self.publisher: Publisher = self.bus.publisher(session.ports[service])
         except (BusError, KeysError) as error:
             raise ConfigError(str(error)) from None

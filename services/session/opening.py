@@ -370,10 +370,11 @@ def _point_latest(run_dir: Path) -> None:
 
         with contextlib.suppress(OSError):
             latest.rmdir()
-        with contextlib.suppress(OSError):  # a network drive, a memory stick: a session does without the short name
+        with contextlib.suppress(OSError):  # a network drive, a memory stick: a session does without the link
             _winapi.CreateJunction(str(run_dir), str(latest))
         return
     temp = run_dir.parent / f".latest.{os.getpid()}"
     temp.unlink(missing_ok=True)
-    temp.symlink_to(run_dir.name, target_is_directory=True)
-    temp.replace(latest)
+    with contextlib.suppress(OSError):  # the same: `find_run` looks at the names then
+        temp.symlink_to(run_dir.name, target_is_directory=True)
+        temp.replace(latest)

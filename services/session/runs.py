@@ -1,12 +1,17 @@
 """Finding a run by its name, or by the path of its directory."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from services.session import locate
 from services.session.state import read_session
 from services.waiting import is_there
+
+LATEST: Final = "latest"
+_NAME: Final = re.compile(r"(\d{8}-\d{6})(?:-(\d+))?")
 
 
 def find_run(run: str, options: Mapping[str, str]) -> Path | None:
@@ -22,7 +27,16 @@ def find_run(run: str, options: Mapping[str, str]) -> Path | None:
     kept = session.path("runs_dir") if session else named  # perhaps where an option of that session wanted them
     is_asked_for = bool(locate.environment(cwd, os.environ).get("LAP_RUNS_DIR"))
     first, second = (named, kept) if is_asked_for else (kept, named)
-    for candidate in (first / run, second / run, Path(run)):
+    for candidate in (_named(first, run), _named(second, run), Path(run)):
         if any(is_there(candidate / name) for name in ("config.json", "journal.db")):
             return candidate.resolve()
     return None
+
+
+def _named(runs: Path, run: str) -> Path:
+    """Return a run by its name. `latest` is a link or, where a disk knows none (it may be a copy then), the newest name."""
+    place = runs / run
+    if run != LATEST or place.resolve().name != LATEST or not runs.is_dir():
+        return place
+    names = [match for path in runs.iterdir() if (match := _NAME.fullmatch(path.name))]
+    return runs / max(names, key=lambda match: (match[1], int(match[2] or 1)))[0] if names else place

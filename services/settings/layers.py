@@ -95,7 +95,9 @@ def _toml_reason(message: str, raw: bytes) -> str:
     reason, _, where = message.rpartition(" (at ")
     found = re.match(r"line (\d+)", where)
     line = int(found[1]) if found else raw.rstrip().count(b"\n") + 1
-    return f"line {line}: {' '.join((reason or message).split())}"
+    is_path = any(b"\\" in text for text in raw.split(b"\n")[line - 1 : line])
+    hint = "; a path with \\ in it stands in single quotes" if is_path else ""
+    return f"line {line}: {' '.join((reason or message).split())}{hint}"
 
 
 def _dotenv(cwd: Path) -> dict[str, str]:

@@ -148,7 +148,10 @@ def _replay_files(value: object) -> list[str] | None:
         raise refusal("must name one or more files")
     for name in files:
         if not is_there(cwd / _text(name)):
-            raise refusal(f"must exist, {name!r} does not" if len(files) > 1 else "must exist")
+            escapes = (
+                "" if all(map(str.isprintable, files)) else "; a path with \\ in it stands in single quotes in lap.toml"
+            )
+            raise refusal((f"must exist, {name!r} does not" if len(files) > 1 else "must exist") + escapes)
     return files
 
 

@@ -117,7 +117,9 @@ def test_a_module_stays_small_enough_to_read(path: Path) -> None:
 
 def test_catch_alls_are_around_the_loop_and_around_a_strategys_code_alone() -> None:
     catchers = [
-        path.name for path in files(ROOT / "services") + files(ROOT / "bus") if "except Exception" in path.read_text()
+        path.name
+        for path in files(ROOT / "services") + files(ROOT / "bus")
+        if "except Exception" in path.read_text("utf-8")
     ]
     assert sorted(catchers) == ["guard.py", "runner.py"]
 

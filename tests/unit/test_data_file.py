@@ -20,7 +20,7 @@ def put(folder: Path, name: str, text: str) -> Path:
     if name.endswith(".gz"):
         path.write_bytes(gzip.compress(text.encode()))
     else:
-        path.write_text(text)
+        path.write_text(text, "utf-8")
     return path
 
 

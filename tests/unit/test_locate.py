@@ -79,3 +79,16 @@ def test_locating_imports_nothing_heavy() -> None:
     )
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True).stdout
     assert out.strip() == "[]"
+
+
+def test_latest_is_the_newest_run_also_on_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There it may be a directory: somebody's copy of an old run."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("20261124-070000", "20261123-050000-2", "20261124-070000-10", "20261124-070000-9", "replay-data"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.json").touch()
+    newest = tmp_path / "runs" / "20261124-070000-10"
+    assert find_run("latest", {}) == newest
+    (tmp_path / "runs" / "latest").mkdir()
+    (tmp_path / "runs" / "latest" / "config.json").touch()
+    assert find_run("latest", {}) == newest

@@ -369,6 +369,11 @@ BAD_TOML = [
     ("tp_r = 1\ntp_r = 2\n", "lap.toml, line 2: Cannot overwrite a value"),
     ("tp_r = 1\nstop_bps", "lap.toml, line 2: Expected '=' after a key in a key/value pair"),
     ("tp_r = 1\nsymbol = '\xff'", "lap.toml, line 2: it is not UTF-8 text"),
+    (r'log_dir = "C:\Users\me"', r"lap.toml, line 1: Invalid hex value; a path with \ in it stands in single quotes"),
+    (
+        r'replay_file = "here\temp.csv"',
+        r"replay_file must exist; a path with \ in it stands in single quotes in lap.toml, got 'here\temp.csv' (from lap.toml)",
+    ),
     ("stopbps = 1", "stopbps in lap.toml is not a setting; did you mean stop_bps?"),
     ("LAP_STOP_BPS = 1", "LAP_STOP_BPS in lap.toml is not a setting; did you mean stop_bps?"),
     ("[settings]\ntp_r = 1", "settings in lap.toml is not a setting; did you mean "),

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from select import select
+from socket import create_server, socketpair
 from socket import socket as tcp_socket
-from socket import socketpair
 from threading import Timer
 from threading import enumerate as enumerate_threads
 from typing import TypeVar
@@ -182,6 +182,19 @@ def test_a_taken_port_is_said_so(make: Make, port: int) -> None:
     make("feed").publisher(port)
     with pytest.raises(PortTakenError, match=str(port)):
         make("broker").publisher(port)
+
+
+def test_a_port_that_is_free_in_a_moment_is_waited_for(port: int) -> None:
+    """As after a service was killed on Windows: its successor is there before its port is."""
+    held = create_server(("127.0.0.1", port))
+    release = Timer(0.3, held.close)
+    release.start()
+    bus = Bus(KEYS, "feed", 2, patience_ms=WAIT_MS)
+    try:
+        bus.publisher(port)
+    finally:
+        release.join()
+        bus.close()
 
 
 def test_a_closed_bus_leaves_no_thread(port: int) -> None:
