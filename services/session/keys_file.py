@@ -13,6 +13,11 @@ class KeysError(Exception):
     """The key file can not be trusted or read; one sentence that says what to do."""
 
 
+_ELSEWHERE = (
+    "set state_dir to a directory on a disk of this system's own (not exFAT, nor a network's, nor Windows' one in WSL)"
+)
+
+
 def load_or_make_keys(state_dir: Path) -> Keys:
     """Return the key pair of a state directory; the first to come makes it.
 
@@ -26,7 +31,7 @@ def load_or_make_keys(state_dir: Path) -> Keys:
         try:
             write_first(path, json.dumps(pair).encode())
         except OSError as error:
-            raise KeysError(f"the key file {path} can not be made: {error.strerror}") from None
+            raise KeysError(f"the key file {path} can not be made ({error.strerror}); {_ELSEWHERE}") from None
     return load_keys(state_dir)
 
 
@@ -42,7 +47,9 @@ def load_keys(state_dir: Path) -> Keys:
     except OSError as error:
         raise KeysError(f"the key file {path} can not be read: {error.strerror}") from None
     if os.name == "posix" and mode & 0o077:
-        raise KeysError(f"the key file {path} is open to others (mode {mode:04o}); run: chmod 600 {path}")
+        raise KeysError(
+            f"the key file {path} is open to others (mode {mode:04o}); run: chmod 600 {path}; if that changes nothing, {_ELSEWHERE}"
+        )
     try:
         pair = read_json(path)
         return Keys(pair["public"].encode("ascii"), pair["secret"].encode("ascii"))
