@@ -100,7 +100,8 @@ def local_cluster(workers: int, bundle: Bundle, directory: Path) -> Iterator[Das
     with ExitStack() as stack:
         stack.enter_context(_quiet())
         _allow_handles()
-        scratch = stack.enter_context(TemporaryDirectory(dir=directory, prefix=_SCRATCH, ignore_cleanup_errors=True))
+        place = None if sys.platform == "win32" else directory  # a path there is short, or the system's temporary one
+        scratch = stack.enter_context(TemporaryDirectory(dir=place, prefix=_SCRATCH, ignore_cleanup_errors=True))
         cluster = stack.enter_context(
             LocalCluster(
                 n_workers=workers,
