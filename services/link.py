@@ -7,6 +7,7 @@ import contextlib
 import io
 import json
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ ORPHAN_MS = 8_000
 
 MOST_SHOWN = 2_000
 """Bytes of a printed line that are passed on at once, so that it and other words do not mix; what is longer becomes several."""
+SHOW_PATIENCE_S = 0.05
 
 
 class Link:
@@ -36,11 +38,12 @@ class Link:
         self._wake = wake
         self._end_a_hang = end_a_hang
         self._out = os.dup(1)
+        self._reads = True
         os.dup2(2, 1)  # what a library's C code prints is no word for the supervisor
         if os.name == "posix":
             os.set_blocking(self._out, False)
         sys.stdout = sys.stderr = io.TextIOWrapper(
-            _Shown(self._write), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
+            _Shown(self._show), encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
         )
         threading.Thread(target=self._listen, daemon=True, name="link to the supervisor").start()
 
@@ -51,6 +54,18 @@ class Link:
     def say(self, text: str) -> None:
         """Have a line printed."""
         self._write(f"say {' '.join(text.split())}\n".encode())
+
+    def _show(self, data: bytes) -> None:
+        """Pass on what was printed. A supervisor that is only slower than who prints is waited for, one that stands still once."""
+        try:
+            os.write(self._out, data)
+            self._reads = True
+        except BlockingIOError:
+            self._reads = self._reads and bool(select.select([], [self._out], [], SHOW_PATIENCE_S)[1])
+            if self._reads:
+                self._write(data)
+        except OSError:
+            return
 
     def _write(self, data: bytes) -> None:
         # A supervisor that does not read (stopped) or is gone must not hold up a service.

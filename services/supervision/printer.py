@@ -5,7 +5,8 @@ import sys
 import threading
 from queue import Empty, Full, Queue
 
-WAITING_LINES = 200
+WAITING_LINES = 2_000
+AT_ONCE = 200
 _NOBODY_READS = {errno.EPIPE, errno.EIO, errno.EINVAL, errno.EBADF}
 """The pipe's reader, or the terminal, is gone (EINVAL: the same on Windows)."""
 
@@ -40,13 +41,23 @@ class Printer:
             return
 
     def _run(self) -> None:
-        while (text := self._lines.get()) is not None:
-            if not text:
-                continue
+        lines: list[str | None] = []
+        while None not in lines:
+            lines = self._waiting()
             try:
-                sys.stdout.write(text + "\n")
+                sys.stdout.write("".join(f"{line}\n" for line in lines if line))
                 sys.stdout.flush()
             except OSError as error:
                 if error.errno in _NOBODY_READS:
                     self.reader_is_gone = True
-                    return  # any other trouble, such as a full disk, costs this line alone
+                    return  # any other trouble, such as a full disk, costs these lines alone
+
+    def _waiting(self) -> list[str | None]:
+        """Wait for a line; return it and what has come meanwhile."""
+        lines = [self._lines.get()]
+        while len(lines) < AT_ONCE:
+            try:
+                lines.append(self._lines.get_nowait())
+            except Empty:
+                break
+        return lines

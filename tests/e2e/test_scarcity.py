@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 import sys
+from collections import Counter
 
 import pytest
 from processes import LAP, QUICK, Desk, eventually
@@ -78,6 +79,15 @@ def test_an_output_that_takes_nothing_does_not_hold_up_a_strategy_that_prints(de
         os.close(ours)
         os.close(theirs)
     assert (desk.summary()["stop_reason"], desk.summary()["restarts"]) == ("kill", 0)
+
+
+def test_an_output_that_is_read_gets_every_line_that_a_strategy_prints(desk: Desk) -> None:
+    (desk.directory / "talks.py").write_text(TALKS)
+    program = desk.session(LAP_STRATEGY="talks:Talks", LAP_DURATION="0.05")
+    assert program.wait(40) == 0
+    numbers = Counter(line.partition(" ")[0] for line in program.output().splitlines() if "much to tell" in line)
+    assert set(numbers) == {str(number) for number in range(300)}
+    assert len(set(numbers.values())) == 1, "as often as there were candles"
 
 
 def without_the_right_to_write_anywhere() -> list[str]:
