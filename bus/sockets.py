@@ -24,8 +24,9 @@ from bus.topics import PREFIXES
 DOMAIN: Final = "laptop-agents"
 HIGH_WATER_MARK: Final = 10_000
 """Frames queued per peer before a publisher drops; some 50 MB of full bursts."""
-MAX_FRAME_BYTES: Final = 8 * 1024 * 1024
-"""A larger frame ends its sender's connection. The largest of ours, a page of events, stays under 1 MB."""
+MAX_FRAME_BYTES: Final = 96 * 1024 * 1024
+"""A larger frame ends its sender's connection. The largest of ours is a question after the widest hole that a feed believes:
+half a million candles of at most 180 bytes. All others stay under 1 MB."""
 BATCH: Final = 200
 """Frames taken from a socket in one go, so that the loop always comes round to its beat."""
 LINGER_MS: Final = 500

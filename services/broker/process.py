@@ -3,6 +3,8 @@
 Commit before you speak: whatever the core says is in the journal, with the state after it, before anybody hears it.
 """
 
+from collections.abc import Sequence
+
 from bus import messages as m
 from bus.clone import StreamReader
 from bus.codec import decode_body, encode_body
@@ -17,6 +19,8 @@ from services.session.state import Session
 
 RECALL_PAGE = 200
 """Earlier questions in one page for a strategy that starts again."""
+RECALL_CANDLES = 5_000
+"""Candles in one page, unless a single question has more."""
 ASK_EVERY_MS = 250
 COMMIT_EVERY_MS = 1_000
 STATUS_EVERY_MS = 1_000
@@ -105,8 +109,9 @@ class BrokerShell:
     def _recall(self, peer: bytes, hello: m.StrategyHello) -> None:
         """Tell a strategy that starts what it was asked before; then it may be asked again."""
         found = self._journal.questions_after(hello.after_seq, RECALL_PAGE + 1)
-        more = len(found) > RECALL_PAGE
-        self._server.send(peer, m.Recall(tuple(found[:RECALL_PAGE]), more))
+        page = _page_of(found)
+        more = len(found) > len(page)
+        self._server.send(peer, m.Recall(page, more))
         if not more:
             self._strategy = peer
             self._take(hello)
@@ -202,6 +207,17 @@ class BrokerShell:
 def _asked_about(key: m.QuestionKey) -> str:
     open_ms, tick_seq = key
     return f"the tick {tick_seq}" if tick_seq else f"the candle at {open_ms}"
+
+
+def _page_of(questions: Sequence[m.Decide]) -> tuple[m.Decide, ...]:
+    """Return as many of the first questions as fit into a page, at least one."""
+    count = candles = 0
+    for question in questions[:RECALL_PAGE]:
+        candles += len(question.candles)
+        if count and candles > RECALL_CANDLES:
+            break
+        count += 1
+    return tuple(questions[:count])
 
 
 def compose(runner: Runner, session: Session) -> BrokerShell:

@@ -96,12 +96,14 @@ class StrategyCore:
         return StrategyStatus(self._missing, self._known.interval_ms, self._seen_open_ms)
 
     def handle(self, message: Message, now_ms: int) -> list[Message]:
-        """Take the history, earlier questions (answered again in silence) or a question."""
+        """Take the history, a candle that a question to come holds, earlier questions (answered again in silence), a question."""
         match message:
             case StreamInfo():
                 self._known = replace(self._known, interval_ms=message.interval_ms, tick_size=message.tick_size)
                 for candle in message.history:
                     self._tell(candle)
+            case Candle():
+                self._tell(message)
             case Recall():
                 for question in message.questions:
                     if question.seq > self._seen_seq:  # told twice, it must not forget the last answer

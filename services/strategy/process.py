@@ -23,6 +23,8 @@ from services.strategy.memory_rlimit import build_memory_wall
 
 ASK_EVERY_MS = 250
 STATUS_EVERY_MS = 1_000
+MANY_CANDLES = 100
+"""In one question; nearly all have one."""
 TURN_MS = 100
 """The strategy's code is called for at most so long, and the call that is running, until the loop turns."""
 
@@ -85,13 +87,21 @@ class StrategyShell:
     def _hear_broker(self, message: m.Message) -> None:
         match message:
             case m.Recall():
-                self._todo += [m.Recall((question,), more=True) for question in message.questions]
+                for question in message.questions:
+                    self._tell_ahead(question)
+                    self._todo.append(m.Recall((question,), more=True))
                 self._todo.append(m.Recall((), message.more))
             case m.Decide() if self._recalled:
+                self._tell_ahead(message)
                 self._todo.append(message)
                 if self._may_answer_at_once:
                     self._may_answer_at_once = False
                     self._work_off(monotonic_ms() + TURN_MS)
+
+    def _tell_ahead(self, question: m.Decide) -> None:
+        """Have the candles of a wide hole told one by one, that the loop turns in between; the question then skips them."""
+        if len(question.candles) > MANY_CANDLES:
+            self._todo += question.candles[:-1]
 
     def _work_off(self, until_ms: int) -> None:
         while self._todo:

@@ -55,6 +55,21 @@ def test_a_recorded_run_can_be_a_session_again_as_the_market_it_was(desk: Desk) 
     assert "the recording was made with symbol ETHUSDT" in other.stdout + other.stderr
 
 
+def test_after_a_hole_of_a_hundred_thousand_candles_the_strategy_is_still_asked(desk: Desk) -> None:
+    """A laptop that slept for a day over candles of a second: all of them are one question."""
+    tick, minute = 300, 60_000
+    times = [*range(0, 4 * minute, tick), *range(1_800 * minute, 1_810 * minute, tick)]
+    rows = (f"{1723161240000 + ms},{61800 + ms // 3_000 % 9},0.01,buy" for ms in times)
+    (desk.directory / "trades.csv").write_text("\n".join(["ts_ms,price,size,side", *rows]))
+    settings = {"LAP_REPLAY_FILE": "trades.csv", "LAP_REPLAY_SPEED": "max", "LAP_DURATION": "inf"}
+    program = desk.session("--source", "replay", **settings)
+    assert program.wait(120) == 0
+    summary = desk.summary()
+    assert (summary["stop_reason"], summary["candle_count"] > 100_000) == ("end_of_data", True)
+    assert (summary["restarts"], summary["quality"]["unanswered_candles"]) == (0, 0)
+    assert desk.lap("replay", "latest", "--check").returncode == 0
+
+
 def mock(desk: Desk) -> None:
     program = desk.session(**ports(), LAP_DURATION="0.4")
     ends(desk, program, 0, "duration")

@@ -12,7 +12,9 @@ from bus import messages as m
 from bus.errors import InvalidMessageError, MalformedFrameError
 from bus.messages.body import Body
 from bus.ports import SERVICES
+from bus.sockets import MAX_FRAME_BYTES
 from bus.topics import CLASSES, MARKET, NAMES, TABLE
+from services.feed.core import MAX_EMPTY_BUCKETS
 
 CANDLE = m.Candle(3, 60_000, "BTCUSDT", 60_000, 0, 1.0, 2.0, 0.5, 1.5, 7.0)
 QUOTE = m.Quote(1, 5, 99.9, 100.1, 1.0, 2.0)
@@ -24,6 +26,9 @@ DECIDE = m.Decide(0, (CANDLE,), ACCOUNT)
 ON_TICK = m.Decide(0, (), ACCOUNT, TRADE)
 FAILED = m.StrategyFailed(2, 60_000, 0, False, "ValueError: no", "Traceback")
 WARMTH = m.StrategyStatus(3, 1_000, -1)
+TINY = 1.2345678901234567e-05
+WIDEST = m.Candle(10**9, 10**12, "1000000BABYDOGEUSDT", 86_400_000, 10**12, TINY, TINY, TINY, TINY, 0.0, False)
+"""A flat candle of as many bytes as there can be."""
 EXAMPLES: list[m.Message] = [
     *(QUOTE, TRADE, CANDLE, FUNDING, ACCOUNT, SIGNAL, DECIDE),
     m.StreamInfo("BTCUSDT", 60_000, "tick", D("0.1"), D("0.0001"), D("0.0001"), (CANDLE,), "warms up live"),
@@ -206,3 +211,9 @@ def test_a_count_below_its_least_is_refused(message: m.Message, name: str, least
 def test_an_impossible_message_never_exists(build: object, says: str) -> None:
     with pytest.raises(InvalidMessageError, match=says):
         build()  # type: ignore[operator]
+
+
+def test_a_question_after_the_widest_hole_fits_into_a_frame() -> None:
+    candles = 1_000
+    question = m.Decide(WIDEST.open_ms, (WIDEST,) * candles, ACCOUNT)
+    assert MAX_EMPTY_BUCKETS / candles * len(codec.encode(question, "broker", 10**13, 10**9, 10**19)) < MAX_FRAME_BYTES
