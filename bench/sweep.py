@@ -22,8 +22,8 @@ from services.sweep.figures import measured
 from services.sweep.plan import GRID, Plan
 from services.sweep.play import play
 from services.sweep.pool_dask import DaskPool, local_cluster
-from services.sweep.process import Sweep
 from services.sweep.results_sqlite import Results
+from services.sweep.scheduler import Sweep
 from services.sweep.space import Choices, combinations
 
 MINUTE_MS = 60_000

@@ -33,6 +33,8 @@ LONGEST_TURN_MS = 250
 """The loop turns at least this often, to beat and to look at its timers."""
 LEAST_BEAT_MS = 10
 """More beats than that tell nobody more, and keep a processor busy."""
+MOST_BEAT_MS = 1_000
+"""Services beat at least once a second, however seldom `heartbeat_interval_sec` has the heartbeat file written."""
 LOOK_EVERY_MS = 100
 """A service without a supervisor looks so often for a stop and for the kill file."""
 MALFORMED_EVERY_MS = 10_000
@@ -120,7 +122,9 @@ class Runner:
         self._poller.register_descriptor(self._woken.fileno())
         self._inputs: list[tuple[Receiver[Any], Callable[[Any], None]]] = []
         self._shutdown: Shutdown | None = None
-        self._beat_every_ms = max(LEAST_BEAT_MS, int(session.settings["heartbeat_interval_sec"] * 1000))
+        self._beat_every_ms = min(
+            MOST_BEAT_MS, max(LEAST_BEAT_MS, int(session.settings["heartbeat_interval_sec"] * 1000))
+        )
         self._next_beat_ms = 0
         self._told_ready = False
         self._unheard: deque[Notice] = deque(maxlen=MOST_UNHEARD)
@@ -257,7 +261,7 @@ class Runner:
             return
         self._told_ready = self.ready
         self.publisher.has_newcomer = False
-        self._next_beat_ms = now_ms + min(self._beat_every_ms, 1_000)
+        self._next_beat_ms = now_ms + self._beat_every_ms
         self.publisher.send(Heartbeat(self.service, os.getpid(), boot_ms(), self.ready))
         if self.link is not None:
             self.link.beat()

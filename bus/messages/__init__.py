@@ -1,6 +1,7 @@
 """The vocabulary: everything that services say to each other.
 
-One class per meaning, frozen, slotted, self-validating: an invalid message cannot exist. Commands are imperative
+One class per meaning, frozen, slotted. What comes from a market, a strategy or a setting is checked when it is made, and all of
+it against its types when it is decoded; what the broker alone says of itself is not checked again. Commands are imperative
 (`Decide`, `Shutdown`), facts are nouns or past tense (`Fill`, `OrderRejected`). Units are in the names: `_ms`
 (milliseconds; `ts_ms` counts from the Unix epoch, UTC, on the exchange's clock), `_bps` (1/10,000), `_pct` (1/100).
 Prices and sizes of market events are doubles; money of our own is `Decimal`. The order of a class's fields is its

@@ -27,7 +27,7 @@ class Band:
 
 
 def band_of(desk: Desk) -> Band:
-    """Return the band around the desk as it stands after a tick. Time 0 means: look at the next tick, whatever it is."""
+    """Return the band around the desk as it stands after a tick. A time of `-inf` means: look at the next tick, whatever it is."""
     band = Band(wake_ms=wake_ms(desk))
     if desk.position is not None:
         _watch_position(band, desk, desk.position)

@@ -17,11 +17,11 @@ from services.broker.band import Band, band_of, wake_ms
 from services.broker.config import BrokerConfig
 from services.broker.decimals import exactly, plain
 from services.broker.desk import Desk
+from services.broker.desk_snapshot import recall_desk, remember_desk
 from services.broker.errors import CarryOverError, ImpossibleError
-from services.broker.memory import recall_desk, remember_desk
 from services.broker.orders import UsedIds
+from services.broker.packing import optional_decimal, pack, unpack_candle, unpack_position
 from services.broker.passage import Passage
-from services.broker.snapshot import optional_decimal, pack, unpack_candle, unpack_position
 
 
 class Engine:
@@ -226,6 +226,10 @@ class Engine:
             desk.position = unpack_position(carried["position"])
         costs = Decimal(0) if desk.position is None else desk.position.costs
         desk.ledger.balance = Decimal(carried["balance"])
+        if desk.ledger.balance <= 0:
+            raise CarryOverError(
+                f"of the kept account {desk.ledger.balance} is left, and nothing can be traded with that"
+            )
         desk.ledger.open_costs = costs
         desk.ledger.starting_balance = desk.ledger.balance + costs
         desk.last_entry_ts = carried["last_entry_ts"]

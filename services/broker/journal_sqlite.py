@@ -16,9 +16,9 @@ from typing import Any, Self
 from bus.messages import Decide, Message, QuestionKey, Signal, TradeClosed
 from services.broker.errors import JournalError
 from services.broker.orders import decided_at_ms
+from services.broker.packing import json_text
 from services.broker.rows_sqlite import answer_of, fact_of, question_of, rows_of, trade_of
 from services.broker.schema_sqlite import READABLE, TABLES, VERSION
-from services.broker.snapshot import json_text
 from services.sqlite_link import sqlite_link
 
 BUSY_TIMEOUT_MS = 2_000

@@ -9,7 +9,7 @@ from msgspec.structs import asdict, astuple
 
 from bus import messages as m
 from services.broker.decimals import plain
-from services.broker.snapshot import json_text, pack, unpack_account, unpack_candle, unpack_signal, unpack_tick
+from services.broker.packing import json_text, pack, unpack_account, unpack_candle, unpack_signal, unpack_tick
 
 Row = tuple[str, Sequence[Any]]
 """A statement and its parameters."""

@@ -20,6 +20,7 @@ import websocket
 
 from services.clock import monotonic_ms, wall_ms
 from services.feed.bitunix_frames import CHANNELS
+from services.feed.bitunix_rest import USER_AGENT
 from services.feed.bitunix_rows import kline_path, pairs_path, parse_klines, parse_pair, parse_symbols, unlisted
 from services.feed.config import MINUTE_MS
 from services.feed.facts import Refusal
@@ -30,8 +31,7 @@ from services.feed.trust_file import trusting
 TIMEOUT_MS = 10_000
 CLOCK_TOLERANCE_MS = 5_000
 _MOST_BYTES = 1_000_000
-# urllib's own name is refused with 403
-_HEADERS = {"User-Agent": "Mozilla/5.0 (laptop-agents)", "Accept": "application/json"}
+_HEADERS = {"User-Agent": USER_AGENT, "Accept": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ from services.sweep.folds import Fold, folds_of, lengths_of
 from services.sweep.output_file import write_output
 from services.sweep.plan import GRID, TPE, Plan
 from services.sweep.pool_own import own_pool
-from services.sweep.process import Pool, StoppedError, Sweep, runs_in
 from services.sweep.results_sqlite import Results
+from services.sweep.scheduler import Pool, StoppedError, Sweep, runs_in
 from services.sweep.search import Sampler
 from services.sweep.space import MOST_RUNS, Choices, Space, combinations, names_of, size, space_of
 from services.sweep.table import fold_results

@@ -1,7 +1,7 @@
 """The tape of data files, read as a whole; the one place of this room that opens files.
 
-Rows that could not have come from a market are refused, with the file. Candles become a path of four trades: open, then
-the nearer to it of low and high (low first in a rising candle), close, a quarter of the volume each.
+Rows that could not have come from a market are refused, with the file. Candles become a path of four trades: open, low
+and high (low first in a rising candle, high first in a falling one), close, a quarter of the volume each.
 """
 
 from collections.abc import Iterable, Sequence

@@ -142,7 +142,7 @@ class Recording:
         return tuple(events)
 
     def totals(self) -> Totals:
-        """Count what is recorded, in one pass over the bytes."""
+        """Count what is recorded, in two passes over the bytes."""
         candles = self._count(b"\ncandle|")
         funding = self._count(b"\nfunding|")
         return Totals(self.last_seq, self.last_seq - candles - funding, candles)

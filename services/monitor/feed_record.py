@@ -23,12 +23,12 @@ class FeedRecord:
     """Adds up what the feed says of itself.
 
     Args:
-        stale_after_ms: a silence is at least this long.
+        silence_after_ms: a silence is at least this long.
         memory: of the record that a monitor kept which was restarted; None without one.
     """
 
-    def __init__(self, stale_after_ms: int, memory: Mapping[str, Any] | None = None) -> None:
-        self._stale_after_ms = stale_after_ms
+    def __init__(self, silence_after_ms: int, memory: Mapping[str, Any] | None = None) -> None:
+        self._silence_after_ms = silence_after_ms
         known = memory or {"before": [0, 0], "now": [0, 0], "stale_ms": 0, "age_ms": 0, "last_ts_ms": 0}
         self._before: list[int] = list(known["before"])
         self._now: list[int] = list(known["now"])
@@ -66,7 +66,7 @@ class FeedRecord:
         return self._end()
 
     def _end(self) -> Silence | None:
-        if self._age_ms < self._stale_after_ms:
+        if self._age_ms < self._silence_after_ms:
             return None
         self._stale_ms += self._age_ms
         silence = Silence(self._age_ms / 1000, self._last_ts_ms)
@@ -86,5 +86,5 @@ class FeedRecord:
     @property
     def stale_sec(self) -> float:
         """Seconds of silence so far, one that goes on among them."""
-        going_on_ms = self._age_ms if self._age_ms >= self._stale_after_ms else 0
+        going_on_ms = self._age_ms if self._age_ms >= self._silence_after_ms else 0
         return (self._stale_ms + going_on_ms) / 1000

@@ -16,7 +16,7 @@ from services.broker.journal_sqlite import Journal
 from services.data_file.files import DataFileError
 from services.feed.config import FeedConfig
 from services.feed.core import FeedCore, FeedRules
-from services.feed.facts import Refusal, SourceState
+from services.feed.facts import Refusal, Remark, SourceState
 from services.feed.packed_file import place_of
 from services.feed.recording_file import NAME as EVENTS_FILE
 from services.feed.recording_file import read_all, replayable
@@ -262,12 +262,12 @@ def row_by_row(config: FeedConfig, cwd: Path) -> tuple[StreamInfo, Iterator[Mark
                         return
                     case SourceState(state=FeedState.LOST):
                         raise ReplayError(word.detail)
-                    case SourceState():
+                    case SourceState() | Remark():
                         continue
                     case Refusal(name):
                         core.refuse(name)
                     case _:
-                        yield from core.take(word)  # type: ignore[arg-type]
+                        yield from core.take(word)
 
     return info, events(), lambda: sum(core.refused.values())
 

@@ -16,7 +16,7 @@ _ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class FiveNumbers:
     """A list of numbers in five: how many, least, median, 95th percentile (nearest rank), greatest."""
 
     count: int
@@ -72,11 +72,11 @@ def latencies(orders: Sequence[AcceptedOrder]) -> list[float]:
     return [float(order.latency_ms) for order in orders]
 
 
-def spread_of(values: Sequence[float]) -> Spread | None:
+def five_numbers(values: Sequence[float]) -> FiveNumbers | None:
     """Five numbers of a list; None of an empty one."""
     if not values:
         return None
     ordered = sorted(values)
     count = len(ordered)
     middle = (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
-    return Spread(count, ordered[0], middle, ordered[ceil(0.95 * count) - 1], ordered[-1])
+    return FiveNumbers(count, ordered[0], middle, ordered[ceil(0.95 * count) - 1], ordered[-1])

@@ -16,7 +16,7 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """The deepest fall: in percent of its peak, in quote currency; `longest_ms` is the longest one's length."""
+    """The deepest fall in percent of its peak, the deepest in quote currency (perhaps another one), the longest one's length."""
 
     pct: float
     amount: float
@@ -48,7 +48,8 @@ def deepest_fall(curve: Iterable[EquityPoint]) -> Fall:
         fallen = True
         longest_ms = max(longest_ms, ts - peak_ts)
         amount = max(amount, peak - value)
-        pct = max(pct, 100 * (peak - value) / peak)
+        if peak > 0:
+            pct = max(pct, 100 * (peak - value) / peak)
     return Fall(pct, amount, longest_ms)
 
 

@@ -1,5 +1,7 @@
 """What a journal would say of a run, from what the broker said: for a run that keeps no journal. Pure.
 
+All but the strategy's failures (`failed`): a run in which it failed has no figures.
+
 `journal_reader_sqlite` reads the same out of the file; `tests/replay/test_said.py` holds the two together.
 """
 

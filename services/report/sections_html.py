@@ -30,7 +30,7 @@ def headline(figures: Mapping[str, Any]) -> str:
         (
             "Deepest drawdown",
             f"{figures['max_drawdown_pct']:.2f} %",
-            f"{figures['max_drawdown']:,.2f} below the peak",
+            f"in money at most {figures['max_drawdown']:,.2f}",
             "",
         ),
         ("Exposure", f"{figures['exposure_pct']:.1f} %", "of the time in a position", ""),
@@ -97,7 +97,7 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield (
         "deepest drawdown",
         f"{figures['max_drawdown_pct']:.3f} %",
-        f"{figures['max_drawdown']:,.2f} below the peak before",
+        f"of the peak before; in money at most {figures['max_drawdown']:,.2f}",
     )
     yield (
         "longest drawdown",

@@ -12,7 +12,7 @@ from decimal import Decimal
 from itertools import groupby
 
 from bus.messages import TradeClosed
-from services.report.costs import fee_share_pct, spread_of
+from services.report.costs import fee_share_pct, five_numbers
 from services.report.equity import daily_returns, deepest_fall, equity_curve
 from services.report.ratios import calmar, sharpe, sortino
 from services.report.run import EquityPoint
@@ -76,7 +76,7 @@ def measure(
     wins = [pnl for pnl in pnls if pnl > 0]
     losses = [pnl for pnl in pnls if pnl < 0]
     held_sec = [(trade.exit_ts - trade.entry_ts) / 1000 for trade in trades]
-    held = spread_of(held_sec)
+    held = five_numbers(held_sec)
     spells = [(trade.entry_ts, trade.exit_ts) for trade in trades]
     if open_since is not None:
         spells.append((open_since, last_ts))

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from bus.messages import StopReason
-from services.report.costs import Spread, costs_of, latencies, slippages_bps, spread_of
+from services.report.costs import FiveNumbers, costs_of, five_numbers, latencies, slippages_bps
 from services.report.quality import quality_of
 from services.report.run import OpenPosition, Run
 from services.report.statistics import Statistics, measure
@@ -92,8 +92,8 @@ def summary(run: Run) -> dict[str, Any]:
         "fees": float(costs.fees + facts.entry_fees_open),
         "funding": float(costs.funding + facts.open_costs - facts.entry_fees_open),
         **figures,
-        "latency_ms": _five(spread_of(latencies(facts.orders))),
-        "slippage_bps": _five(spread_of(slippages_bps(facts.fills))),
+        "latency_ms": _five(five_numbers(latencies(facts.orders))),
+        "slippage_bps": _five(five_numbers(slippages_bps(facts.fills))),
         "rejections": dict(facts.rejections),
         "cancelled_orders": facts.cancelled,
         "restarts": sum(end.restarts.values()),
@@ -115,7 +115,7 @@ def buy_and_hold_pct(run: Run) -> float | str:
     return 100 * (last / bars[0][1] - 1)
 
 
-def _five(spread: Spread | None) -> dict[str, float] | None:
+def _five(spread: FiveNumbers | None) -> dict[str, float] | None:
     return None if spread is None else asdict(spread)
 
 

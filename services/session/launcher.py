@@ -197,8 +197,3 @@ class OutputWatch:
     def _watch(self, fd: int) -> None:
         self._poll = select.poll()
         self._poll.register(fd, 0)
-
-
-def alive(processes: Sequence[Process]) -> list[Process]:
-    """Return those that are still running."""
-    return [process for process in processes if process.is_alive]

@@ -3,10 +3,12 @@
 import errno
 import sys
 import threading
+from contextlib import suppress
 from queue import Empty, Full, Queue
 
 WAITING_LINES = 2_000
 AT_ONCE = 200
+CLOSE_S = 0.5
 _NOBODY_READS = {errno.EPIPE, errno.EIO, errno.EINVAL, errno.EBADF}
 """The pipe's reader, or the terminal, is gone (EINVAL: the same on Windows)."""
 
@@ -29,9 +31,9 @@ class Printer:
 
     def close(self) -> None:
         """Print what is waiting, for at most half a second."""
-        self.line("")
-        self._lines.put(None) if not self._lines.full() else None
-        self._thread.join(0.5)
+        with suppress(Full):
+            self._lines.put(None, timeout=CLOSE_S / 2)
+        self._thread.join(CLOSE_S)
 
     def _drop_oldest(self, text: str) -> None:
         try:
@@ -45,7 +47,7 @@ class Printer:
         while None not in lines:
             lines = self._waiting()
             try:
-                sys.stdout.write("".join(f"{line}\n" for line in lines if line))
+                sys.stdout.write("".join(f"{line}\n" for line in lines if line is not None))
                 sys.stdout.flush()
             except OSError as error:
                 if error.errno in _NOBODY_READS:

@@ -26,7 +26,7 @@ from services.clock import monotonic_ms
 from services.sweep.bundle_file import Bundle
 from services.sweep.errors import BrokenOffError, SweepError
 from services.sweep.folds import Window
-from services.sweep.process import Playing
+from services.sweep.scheduler import Playing
 from services.sweep.worker_dask import Kit, perform
 
 CONNECT_SEC = 5

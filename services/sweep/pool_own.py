@@ -9,7 +9,7 @@ from typing import Any
 
 from services.sweep.bundle_file import Bundle
 from services.sweep.folds import Window
-from services.sweep.process import Playing
+from services.sweep.scheduler import Playing
 from services.sweep.workshop_file import Workshop
 
 

@@ -21,6 +21,7 @@ SHELLS = {
     "finishing": "opens a journal, for the broker and for whoever closes after it",
     "play": "loads a strategy by name, for one run of a sweep",
     "pool_own": "a thread that plays",
+    "scheduler": "hands a sweep's jobs to workers, and waits for them",
     "build": "reads a run's directory, writes its report",
     "source_bitunix": "holds the socket and the REST worker",
     "source_replay": "reads data files and recordings",

@@ -55,6 +55,7 @@ def test_what_can_not_be_read_is_no_fresh_account(tmp_path: Path, content: str) 
 @pytest.mark.parametrize(
     "changes",
     [
+        *({"balance": "0"}, {"balance": "-89999.6"}),
         *({"balance": "much"}, {"balance": "NaN"}, {"position": {}}, {"symbol": "ETHUSDT"}),
         *({"streak": {}}, {"day": "x"}, {"last_entry_ts": "x"}, {"base": "NaN"}, {"base": "Infinity"}),
     ],

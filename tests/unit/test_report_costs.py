@@ -7,7 +7,7 @@ from report_builders import SECOND, START, closed, fill, position, run
 
 from bus.messages import TradeClosed
 from services.report.chart_data import chart_data, merged
-from services.report.costs import Costs, Spread, costs_of, fee_share_pct, slippages_bps, spread_of
+from services.report.costs import Costs, FiveNumbers, costs_of, fee_share_pct, five_numbers, slippages_bps
 from services.report.histogram import Histogram, histogram
 from services.report.run import Refusal
 from services.report.summary import summary
@@ -53,13 +53,13 @@ def test_an_execution_at_a_bid_of_nothing_has_no_slippage_in_bps() -> None:
     ("values", "spread"),
     [
         ([], None),
-        ([3.0], Spread(1, 3, 3, 3, 3)),
-        ([4.0, 1.0], Spread(2, 1, 2.5, 4, 4)),
-        ([float(number) for number in range(1, 101)], Spread(100, 1, 50.5, 95, 100)),
+        ([3.0], FiveNumbers(1, 3, 3, 3, 3)),
+        ([4.0, 1.0], FiveNumbers(2, 1, 2.5, 4, 4)),
+        ([float(number) for number in range(1, 101)], FiveNumbers(100, 1, 50.5, 95, 100)),
     ],
 )
-def test_a_list_in_five_numbers(values: list[float], spread: Spread | None) -> None:
-    assert spread_of(values) == spread
+def test_a_list_in_five_numbers(values: list[float], spread: FiveNumbers | None) -> None:
+    assert five_numbers(values) == spread
 
 
 @pytest.mark.parametrize(

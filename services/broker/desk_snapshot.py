@@ -8,8 +8,7 @@ from bus.messages import StopReason
 from services.broker.desk import Desk
 from services.broker.ledger import Ledger
 from services.broker.orders import Order
-from services.broker.prices import BidAsk
-from services.broker.snapshot import (
+from services.broker.packing import (
     optional_decimal,
     optional_text,
     pack,
@@ -18,6 +17,7 @@ from services.broker.snapshot import (
     unpack_position,
     unpack_stream,
 )
+from services.broker.prices import BidAsk
 
 _AS_THEY_ARE = (
     "volume",

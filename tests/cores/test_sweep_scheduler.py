@@ -14,9 +14,9 @@ from services.sweep.errors import BrokenOffError, SweepError
 from services.sweep.figures import FIGURES
 from services.sweep.folds import Fold, Window
 from services.sweep.plan import GRID, RANDOM, TEST, TPE, Plan
-from services.sweep.process import StoppedError, Sweep
 from services.sweep.results_sqlite import Results
 from services.sweep.sampler_optuna import OptunaSampler
+from services.sweep.scheduler import StoppedError, Sweep
 from services.sweep.space import Between, Choices, Space, names_of
 from services.sweep.table import runs_csv
 
