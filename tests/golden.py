@@ -22,9 +22,10 @@ from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
 from services.feed.recording_file import read_all
 from services.feed.recording_lines import line_of, message_of
+from services.numbers import plain
 from services.replay.script import Script
 from services.replay.stage import Stage
-from services.report.trades_csv import plain, trades_csv
+from services.report.trades_csv import trades_csv
 from services.settings import resolve
 from services.strategy.config import StrategyConfig
 from services.strategy.core import StrategyCore

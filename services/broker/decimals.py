@@ -48,11 +48,3 @@ def exactly(function: Callable[P, T]) -> Callable[P, T]:
 def decimal_of(number: float) -> Decimal:
     """Return the decimal of the shortest text that reads back as `number`."""
     return Decimal(repr(number))
-
-
-def plain(number: Decimal) -> str:
-    """Return `number` as text without exponent or trailing zeros; zero is `0`, never `-0`."""
-    if not number:
-        return "0"
-    text = format(number, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -15,13 +15,14 @@ from bus.messages import Trade as Print
 from services.broker import candle_mode, order_desk, tick_mode
 from services.broker.band import Band, band_of, wake_ms
 from services.broker.config import BrokerConfig
-from services.broker.decimals import exactly, plain
+from services.broker.decimals import exactly
 from services.broker.desk import Desk
 from services.broker.desk_snapshot import recall_desk, remember_desk
 from services.broker.errors import CarryOverError, ImpossibleError
 from services.broker.orders import UsedIds
 from services.broker.packing import optional_decimal, pack, unpack_candle, unpack_position
 from services.broker.passage import Passage
+from services.numbers import plain
 
 
 class Engine:

@@ -8,8 +8,8 @@ from typing import Any
 from msgspec.structs import asdict, astuple
 
 from bus import messages as m
-from services.broker.decimals import plain
 from services.broker.packing import json_text, pack, unpack_account, unpack_candle, unpack_signal, unpack_tick
+from services.numbers import plain
 
 Row = tuple[str, Sequence[Any]]
 """A statement and its parameters."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
+from services.numbers import END_MS
+
 TRADES: Final = "trades"
 QUOTES: Final = "quotes"
 CANDLES: Final = "candles"
@@ -20,8 +22,6 @@ NEEDED: Final = {
 }
 SIZES: Final = ("bid_size", "ask_size")
 _NUMBERS: Final = frozenset({"price", "size", "bid", "ask", *SIZES, *NEEDED[CANDLES][1:]})
-END_MS: Final = 10_000_000_000_000
-"""The first instant that is no time any more (the year 2286)."""
 
 RowT = TypeVar("RowT", bound=tuple[Any, ...])
 RowReader: TypeAlias = Callable[[Sequence[str]], RowT]

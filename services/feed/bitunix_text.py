@@ -8,12 +8,13 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from services.numbers import END_MS
+
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _ISO: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,18}))?(Z|[+-]\d\d:\d\d)", re.ASCII)
 LONGEST_NUMBER: Final = 64
 FIRST_MS: Final = 1_000_000_000_000
 """Times before this (2001) are seconds, or no times: Bitunix is younger."""
-END_MS: Final = 10_000_000_000_000
 
 
 class UnreadableError(ValueError):

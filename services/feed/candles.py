@@ -13,7 +13,8 @@ from typing import NamedTuple
 from bus.messages import Candle
 from services.feed.facts import RawCandle
 from services.feed.gaps import Gap
-from services.feed.guards import LAST_MS, refuse_candle
+from services.feed.guards import refuse_candle
+from services.numbers import END_MS
 
 
 class Bar(NamedTuple):
@@ -56,7 +57,7 @@ class CandleBuilder:
         self._fetched: dict[int, RawCandle] = {}
         self.open_ms: int | None = None
         """Open time of the bucket in progress, None before the first."""
-        self.due_ms: int = LAST_MS
+        self.due_ms: int = END_MS
         """A tick at or after this time needs `close_before`."""
         self.gaps: list[Gap] = []
         """Losses that are over, for whoever tells people; theirs to empty."""
@@ -96,7 +97,7 @@ class CandleBuilder:
             self._lost = False
             self._torn_ms = self._bucket(ts_ms)
             self._fetched = {}
-            self.due_ms = LAST_MS if self.open_ms is None else self.open_ms + self._interval_ms
+            self.due_ms = END_MS if self.open_ms is None else self.open_ms + self._interval_ms
             count = sum(bar.open_ms in fetched for bar in bars)
             self.gaps.append(Gap(self._torn_ms if first_ms is None else first_ms, self._torn_ms, count))
         return bars

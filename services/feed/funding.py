@@ -9,13 +9,13 @@ from typing import Final, NamedTuple
 
 from bus.messages import MOST
 from services.feed.facts import RawFunding
-from services.feed.guards import LAST_MS
+from services.numbers import END_MS
 
 _LEAST_STEP_MS: Final = 3_600_000
 """Funding times closer than this are no schedule."""
 _MOST_STEPS: Final = 1_000
 """A schedule that lies further back than this many funding times is none."""
-_FAR_MS: Final = LAST_MS
+_FAR_MS: Final = END_MS
 
 
 class Due(NamedTuple):
@@ -49,7 +49,7 @@ class FundingSchedule:
         if not (abs(fact.rate) < 1.0 and 0.0 <= fact.mark < MOST):
             return "bad_funding"
         times = [time for time in (fact.last_ms, fact.next_ms) if time is not None]
-        if not all(0 <= time < LAST_MS for time in (fact.ts_ms, *times)):
+        if not all(0 <= time < END_MS for time in (fact.ts_ms, *times)):
             return "bad_funding"
         self.begin(fact.ts_ms)
         assert self._settled_ms is not None, "it has begun"

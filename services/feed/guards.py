@@ -8,23 +8,22 @@ from math import isfinite
 from typing import Final
 
 from services.feed.facts import RawCandle, RawQuote, RawTrade
+from services.numbers import END_MS
 
 MOST: Final = 1e12
 """Prices and sizes of a source stay below it, so that sums over a candle stay below the bus's own limit."""
-LAST_MS: Final = 10_000_000_000_000
-"""The first instant that is no time any more (the year 2286): seconds taken for ms and worse never get that far."""
 
 
 def refuse_time(ts_ms: int) -> str | None:
     """Return why `ts_ms` is no time, None when it is one."""
-    return None if type(ts_ms) is int and 0 <= ts_ms < LAST_MS else "bad_time"
+    return None if type(ts_ms) is int and 0 <= ts_ms < END_MS else "bad_time"
 
 
 def refuse_quote(fact: RawQuote) -> str | None:
     """Return why a quote is not believed, None when it is."""
     ts_ms, bid, ask, bid_size, ask_size = fact
     if 0.0 < bid <= ask < MOST and 0.0 <= bid_size < MOST and 0.0 <= ask_size < MOST:
-        return None if type(ts_ms) is int and 0 <= ts_ms < LAST_MS else "bad_time"
+        return None if type(ts_ms) is int and 0 <= ts_ms < END_MS else "bad_time"
     if not all(map(isfinite, (bid, ask, bid_size, ask_size))):
         return "not_finite"
     if max(bid, ask, bid_size, ask_size) >= MOST:
@@ -38,7 +37,7 @@ def refuse_trade(fact: RawTrade) -> str | None:
     """Return why a trade is not believed, None when it is."""
     ts_ms, price, size, aggressor = fact
     if 0.0 < price < MOST and 0.0 < size < MOST and aggressor in {"buy", "sell"}:
-        return None if type(ts_ms) is int and 0 <= ts_ms < LAST_MS else "bad_time"
+        return None if type(ts_ms) is int and 0 <= ts_ms < END_MS else "bad_time"
     if not (isfinite(price) and isfinite(size)):
         return "not_finite"
     if max(price, size) >= MOST:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bus import messages as m
-from services.monitor.status import plain
+from services.numbers import plain
 
 _Line = tuple[str, str, str]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from bus.messages import Side
 from services.monitor.core import View
+from services.numbers import plain
 
 
 def status_line(symbol: str, view: View) -> str:
@@ -87,9 +88,3 @@ def _position(view: View) -> str:
     if view.side is Side.FLAT:
         return "flat"
     return f"{view.side.value} {plain(view.qty)} @ {plain(view.entry_price)} {view.unrealized:+,.2f}"
-
-
-def plain(value: Decimal) -> str:
-    """Return a decimal without exponent or trailing zeros."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from bus.messages import RejectReason, StopReason, TradeClosed
+from services.numbers import plain
 from services.report.chart_data import chart_data
 from services.report.equity import equity_curve
 from services.report.equity_svg import equity_svg
@@ -20,7 +21,6 @@ from services.report.sections_html import costs, headline, session, settings, st
 from services.report.summary import STOP_WORDS, iso, starting_balance, verdict
 from services.report.tables_html import Cell, Row, table
 from services.report.timeline import has_own_clock
-from services.report.trades_csv import plain
 from services.report.words import clock
 
 MOST_TRADES = 2000

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import Enum
 
 from bus.messages import TradeClosed
+from services.numbers import plain
 
 COLUMNS = (
     "trade_id",
@@ -29,14 +30,6 @@ COLUMNS = (
     "client_order_id",
     "latency_ms",
 )
-
-
-def plain(value: Decimal) -> str:
-    """A decimal without exponent and trailing zeros: `0.5`, `100`, `0`, never `-0` or `1E+2`."""
-    text = f"{value:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
 
 
 def trades_csv(trades: Iterable[TradeClosed]) -> str:

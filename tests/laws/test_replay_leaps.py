@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from hashlib import shake_256
 from typing import Any
 
@@ -91,7 +92,8 @@ def draw_session(tape: bytes) -> Session:
         return session
     kept = replace(market, settings=market.settings | {"on_stop": "keep"})
     broker, _, _ = one_by_one(replace(session, market=kept, facts=(), events=events[: len(events) // 2]))
-    return replace(session, carried=broker.carry_over())
+    left = broker.carry_over()
+    return replace(session, carried=left if Decimal(left["balance"]) > 0 else None)
 
 
 def one_by_one(session: Session) -> tuple[BrokerCore, list[Message], Asked]:

@@ -7,11 +7,12 @@ import pytest
 from builders import config, signal, stream
 
 from bus.messages import Side
-from services.broker.decimals import decimal_of, exactly, plain
+from services.broker.decimals import decimal_of, exactly
 from services.broker.draws import entry_factor, exit_factor, latency_ms
 from services.broker.prices import Around, on_grid, round_nearest, round_toward, slipped
 from services.broker.sizing import quantity, stop_and_target
 from services.draws import number
+from services.numbers import plain
 
 D = Decimal
 LONG, SHORT = Side.LONG, Side.SHORT

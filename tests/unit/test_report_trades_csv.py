@@ -6,7 +6,8 @@ import pytest
 from report_builders import START, closed
 
 from bus.messages import ExitReason, Side
-from services.report.trades_csv import plain, trades_csv
+from services.numbers import plain
+from services.report.trades_csv import trades_csv
 
 HEAD = (
     "trade_id,symbol,side,qty,entry_ts,entry_price,exit_ts,exit_price,exit_reason,"

@@ -15,7 +15,8 @@ import numpy as np
 import orjson
 
 from services.data_file.files import file_kind, read_rows
-from services.data_file.rows import CANDLES, END_MS, NEEDED, QUOTES, SIZES, TRADES, Makers
+from services.data_file.rows import CANDLES, NEEDED, QUOTES, SIZES, TRADES, Makers
+from services.numbers import END_MS
 from services.replay.columnar.columns import Floats, Ints
 
 _PLAIN: Final = b"0123456789.,-eE\n"

@@ -14,7 +14,8 @@ from bus.messages import MOST as MOST_OF_ALL
 from bus.messages import Candle, StreamInfo
 from services.feed.config import HISTORY_CANDLES
 from services.feed.core import LATE_MS, MAX_EMPTY_BUCKETS, FeedRules
-from services.feed.guards import LAST_MS, MOST
+from services.feed.guards import MOST
+from services.numbers import END_MS
 from services.replay.columnar.columns import CandleColumns, Columns, Flags, Floats, Ints, QuoteColumns, TradeColumns
 from services.replay.columnar.data_arrays_file import DataArrays
 from services.replay.columnar.spread import Spread
@@ -67,7 +68,7 @@ def _ticks_of(file: DataArrays) -> Ticks:
 def _are_believed(ticks: Ticks) -> bool:
     """Tell whether the feed refuses none of the rows (`services.feed.guards`)."""
     ts_ms, is_quote, a, b, c, d = ticks
-    if not ts_ms.size or ts_ms.min() < 0 or ts_ms.max() >= LAST_MS:
+    if not ts_ms.size or ts_ms.min() < 0 or ts_ms.max() >= END_MS:
         return False
     if not (a.min() > 0.0 and a.max() < MOST and b.min() > 0.0 and b.max() < MOST):  # as with a number that is none
         return False
@@ -241,7 +242,7 @@ def candle_columns(open_ms: Ints, numbers: Floats, info: StreamInfo) -> Columns 
 
 def are_candles_believed(open_ms: Ints, numbers: Floats, interval_ms: int) -> bool:
     """Tell whether candles follow each other without a hole and the feed refuses none (`services.feed.guards`)."""
-    if not open_ms.size or open_ms[0] < 0 or open_ms[-1] >= LAST_MS or open_ms[0] % interval_ms:
+    if not open_ms.size or open_ms[0] < 0 or open_ms[-1] >= END_MS or open_ms[0] % interval_ms:
         return False
     prices, volume = numbers[:, :4], numbers[:, 4]
     is_fine = (prices > 0.0).all() and (prices < MOST).all() and (volume >= 0.0).all() and (volume < MOST).all()
