@@ -17,6 +17,7 @@ from services.alerts_file import alert, alert_of_crashes
 from services.broker.finishing import finish_journal
 from services.clock import wall_ms
 from services.feed.packed_file import pack
+from services.file_names import HEARTBEAT, PAGE
 from services.monitor.system_log_file import KEEP_FILES
 from services.replay.seal_file import seal_run
 from services.report.build import build_report, last_life_ms
@@ -50,7 +51,7 @@ def close_session(session: Session, told: Stop | None = None) -> Path:
     """
     crash = Stop(session.run_id, StopReason.INTERNAL_ERROR, "closing", "it crashed", last_life_ms(session.run_dir))
     stop = read_stop(session) or told or crash
-    if stop.code and not (session.run_dir / "summary.html").is_file():  # with a report it was told before
+    if stop.code and not (session.run_dir / PAGE).is_file():  # with a report it was told before
         alert(session.log_dir, "CRITICAL", f"the session ends: {stop.reason.value}: {stop.detail}")
     _see_off(session)
     finish_journal(session.run_dir, session.state_dir, session.settings, stop.reason)
@@ -149,7 +150,7 @@ def _market_ts(logged: Sequence[Mapping[str, Any]], ts: str) -> int | None:
 
 def _feed_counts(session: Session) -> dict[str, Any]:
     """Return what the monitor counted of the feed, as far as its last heartbeat tells."""
-    beat = read_json(session.log_dir / "heartbeat.json")
+    beat = read_json(session.log_dir / HEARTBEAT)
     if not isinstance(beat, dict) or beat.get("run_id") != session.run_id:
         return {}
     return {name: beat.get("counts", {}).get(name, 0) for name in ("reconnects", "refused", "stale_sec")}

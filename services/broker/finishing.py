@@ -17,10 +17,9 @@ from services.broker.core import BrokerCore
 from services.broker.errors import CarryOverError, JournalError
 from services.broker.journal_sqlite import Journal
 from services.broker.orders import UsedIds
+from services.file_names import JOURNAL
 from services.session.state import CARRY_FILE
 from services.waiting import read_json, write_atomic
-
-JOURNAL_FILE = "journal.db"
 
 
 def open_core(config: BrokerConfig, journal: Journal, carried: Any, *, on_ticks: bool = False) -> BrokerCore:
@@ -86,7 +85,7 @@ def finish_journal(run_dir: Path, state_dir: Path, settings: Mapping[str, Any], 
     its journal knows. Without a journal there is nothing to do. A position that an earlier session kept, and that no
     quote of this one has priced, is left to the next session whatever `on_stop` says.
     """
-    path = run_dir / JOURNAL_FILE
+    path = run_dir / JOURNAL
     if not path.exists():
         return
     config = BrokerConfig.from_settings(settings)

@@ -11,9 +11,10 @@ from bus.codec import decode_body, encode_body
 from services.broker.config import BrokerConfig
 from services.broker.core import BrokerCore
 from services.broker.errors import CarryOverError, JournalError
-from services.broker.finishing import JOURNAL_FILE, open_core, read_carried
+from services.broker.finishing import open_core, read_carried
 from services.broker.journal_sqlite import Journal
 from services.clock import monotonic_ms, wall_ms
+from services.file_names import JOURNAL
 from services.runner import ConfigError, Runner
 from services.session.state import Session
 
@@ -228,7 +229,7 @@ def compose(runner: Runner, session: Session) -> BrokerShell:
     """
     config = BrokerConfig.from_settings(session.settings)
     try:
-        journal = Journal(session.run_dir / JOURNAL_FILE)
+        journal = Journal(session.run_dir / JOURNAL)
         journal.set_meta("run_id", session.run_id)
         core = open_core(config, journal, read_carried(session.state_dir), on_ticks=session.on_ticks)
     except (JournalError, CarryOverError) as error:

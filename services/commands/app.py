@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from services.commands.progress import busy
+from services.file_names import PAGE
 from services.session import locate
 from services.session.state import Session, read_session
 
@@ -107,7 +108,7 @@ def kill(
     if left:
         typer.echo(f"still there after {timeout:g} s: {', '.join(left)}", err=True)
         raise typer.Exit(1)
-    page = session.run_dir / "summary.html"
+    page = session.run_dir / PAGE
     report_is = f"report: {page}" if page.exists() else "it left no report: make it with 'lap report'"
     typer.echo(f"session {session.run_id} is stopped; {report_is}")
 

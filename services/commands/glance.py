@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.clock import boot_ms, iso, wall_ms
+from services.file_names import HEARTBEAT
 from services.session.state import Session, read_stop, read_views
 from services.waiting import read_json
 
 
 def glance(session: Session) -> dict[str, Any]:
     """Return what is to be seen of a running session, as `lap status --json` prints it."""
-    beat = read_json(session.log_dir / "heartbeat.json")
+    beat = read_json(session.log_dir / HEARTBEAT)
     if not isinstance(beat, dict) or beat.get("run_id") != session.run_id:
         beat = {}
     stop = read_stop(session)

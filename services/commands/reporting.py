@@ -6,8 +6,9 @@ from pathlib import Path
 import typer
 
 from services.commands.progress import busy
+from services.file_names import END
 from services.replay.seal_file import changed_since_sealed
-from services.report.build import END, LostJournalError, remake_report
+from services.report.build import LostJournalError, remake_report
 
 FAILED = 1
 

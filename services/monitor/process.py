@@ -9,6 +9,7 @@ import orjson
 from bus import messages as m
 from services.alerts_file import alert
 from services.clock import boot_ms, iso, wall_ms
+from services.file_names import HEARTBEAT
 from services.monitor.config import MonitorConfig
 from services.monitor.core import MonitorCore
 from services.monitor.events import FACTS, describe, happened_ms
@@ -124,7 +125,7 @@ class MonitorShell:
         if self._metrics is not None:
             self._metrics.show(content)
         try:
-            write_atomic(self._session.log_dir / "heartbeat.json", orjson.dumps(content, option=orjson.OPT_INDENT_2))
+            write_atomic(self._session.log_dir / HEARTBEAT, orjson.dumps(content, option=orjson.OPT_INDENT_2))
         except OSError as error:
             alert(self._session.log_dir, "ERROR", f"heartbeat.json can not be written: {error.strerror}")
 
@@ -166,7 +167,7 @@ class MonitorShell:
 
 def _last_heartbeat(session: Session) -> Mapping[str, Any]:
     """Return the last words of a monitor of this session that was restarted: this one goes on from there."""
-    beat = read_json(session.log_dir / "heartbeat.json")
+    beat = read_json(session.log_dir / HEARTBEAT)
     return beat if isinstance(beat, dict) and beat.get("run_id") == session.run_id else {}
 
 

@@ -10,14 +10,14 @@ from bus.codec import encode_body
 from bus.messages import OrderRejected, RejectReason, SessionClosed, StopReason, StrategyFailed
 from services.broker.core import BrokerCore
 from services.broker.errors import JournalError
-from services.broker.finishing import JOURNAL_FILE
 from services.broker.journal_sqlite import Journal
 from services.clock import iso, wall_ms
+from services.file_names import CONFIG, JOURNAL, TRADES
 from services.replay.columnar.quiet import Said, spelled_out
 from services.replay.script import ReplayError, Script
 from services.replay.stage import Stage
 from services.replay.staging import memory_of, set_stage
-from services.report.build import CONFIG, REPORT_FILES, build_report
+from services.report.build import REPORT_FILES, build_report
 from services.session.locks import FileLock
 from services.waiting import read_json, write_atomic
 
@@ -85,11 +85,11 @@ def replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: b
 
 
 def _replay(script: Script, out: Path, cwd: Path, progress: Progress, *, check: bool) -> Outcome:
-    for name in (JOURNAL_FILE, f"{JOURNAL_FILE}-wal", f"{JOURNAL_FILE}-shm"):
+    for name in (JOURNAL, f"{JOURNAL}-wal", f"{JOURNAL}-shm"):
         (out / name).unlink(missing_ok=True)
     _write_config(script, out, wall_ms())
     try:
-        with Journal(out / JOURNAL_FILE) as journal, memory_of(script):
+        with Journal(out / JOURNAL) as journal, memory_of(script):
             staged = set_stage(script, cwd, journal.used_ids())
             broker, stage, _ = staged
             journal.set_meta("stream", encode_body(script.info).decode())
@@ -114,7 +114,7 @@ def _refuse_to_overwrite(out: Path) -> None:
     config = read_json(out / CONFIG)
     if isinstance(config, dict) and "replayed" in config:
         return
-    for name in (CONFIG, JOURNAL_FILE, *REPORT_FILES):
+    for name in (CONFIG, JOURNAL, *REPORT_FILES):
         if (out / name).exists():
             raise ReplayError(f"{out / name} is no replay's and would be written over; name another place with --out")
 
@@ -163,10 +163,10 @@ def _difference(script: Script, stage: Stage, out: Path) -> str:
             "it is not a function of its inputs (a clock, a random draw, something outside?), or it was changed"
         )
     try:
-        recorded = (script.run_dir / "trades.csv").read_bytes()
+        recorded = (script.run_dir / TRADES).read_bytes()
     except OSError as error:
         raise ReplayError(f"{error.filename} can not be read: {error.strerror}; make it with 'lap report'") from None
-    return _first_other_line(recorded, (out / "trades.csv").read_bytes())
+    return _first_other_line(recorded, (out / TRADES).read_bytes())
 
 
 def _first_other_line(recorded: bytes, replayed: bytes) -> str:

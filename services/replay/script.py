@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from bus.messages import FeedState, MarketEvent, Message, QuestionKey, Signal, StrategyFailed, StreamInfo
 from services.broker.errors import JournalError
-from services.broker.finishing import JOURNAL_FILE
 from services.broker.journal_sqlite import Journal
 from services.data_file.files import DataFileError
 from services.feed.config import FeedConfig
@@ -23,6 +22,7 @@ from services.feed.recording_file import read_all, replayable
 from services.feed.recording_lines import RecordingError
 from services.feed.source import Now, SourceError
 from services.feed.source_replay import open_replay
+from services.file_names import CONFIG, END, JOURNAL
 from services.replay.columnar.columns import Columns
 from services.replay.columnar.data_columns import columns_of_files
 from services.replay.columnar.recording_columns_file import read_columns
@@ -104,12 +104,12 @@ def read_script(paths: Sequence[Path], overrides: Mapping[str, str], cwd: Path) 
 
 
 def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
-    config = read_json(run_dir / "config.json")
+    config = read_json(run_dir / CONFIG)
     if not isinstance(config, dict) or not isinstance(config.get("settings"), dict):
         raise ReplayError(f"{run_dir} is no run: its config.json is missing or broken")
     if "replayed" in config and not place_of(run_dir).exists():
         raise ReplayError(f"{run_dir} is a replay's own report; its page says how to replay the same again")
-    journal_path = run_dir / JOURNAL_FILE
+    journal_path = run_dir / JOURNAL
     if not journal_path.exists():
         raise ReplayError(f"{run_dir} has no journal: the broker never came so far")
     columns = _columns_of_run(run_dir)
@@ -136,7 +136,7 @@ def _of_run(run_dir: Path, overrides: Mapping[str, str]) -> Script:
         carried=carried,
         run_dir=run_dir,
         columns=columns,
-        feed=partial(_table, _table(read_json(run_dir / "end.json")).get("feed")),
+        feed=partial(_table, _table(read_json(run_dir / END)).get("feed")),
     )
 
 

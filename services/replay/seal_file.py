@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from services.broker.finishing import JOURNAL_FILE
 from services.feed.packed_file import PLAIN as EVENTS_FILE
 from services.feed.packed_file import recorded_lines
 from services.feed.recording_lines import RecordingError
+from services.file_names import JOURNAL
 from services.waiting import read_json, write_atomic
 
 SEAL_FILE: Final = "seal.json"
@@ -41,14 +41,14 @@ def changed_since_sealed(run_dir: Path) -> str:
     if sealed["events"] != now["events"]:
         return _changed_block(sealed["events"], now["events"])
     if sealed["journal"] and not now["journal"]:
-        return f"{JOURNAL_FILE} is not there any more"
+        return f"{JOURNAL} is not there any more"
     if sealed["journal"] != now["journal"]:
-        return f"{JOURNAL_FILE} is not the one that the session left: its checksum differs"
+        return f"{JOURNAL} is not the one that the session left: its checksum differs"
     return ""
 
 
 def _seal_of(run_dir: Path) -> dict[str, Any]:
-    return {"journal": _file_hash(run_dir / JOURNAL_FILE), "events": list(_block_hashes(run_dir))}
+    return {"journal": _file_hash(run_dir / JOURNAL), "events": list(_block_hashes(run_dir))}
 
 
 def _changed_block(sealed: list[str], now: list[str]) -> str:

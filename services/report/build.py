@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bus.messages import StopReason
+from services.file_names import CONFIG, END, FIGURES, JOURNAL, PAGE, TRADES
 from services.report.journal_reader_sqlite import read_journal
 from services.report.page_html import page
 from services.report.run import End, JournalFacts, Run
@@ -17,11 +18,7 @@ from services.waiting import read_json, write_atomic
 
 _ORDERLY = {"monitor", "replay"}
 """An internal error of which these tell is a strategy that failed too often: the session itself ended in order."""
-JOURNAL = "journal.db"
-CONFIG = "config.json"
-END = "end.json"
-TRADES = "trades.csv"
-REPORT_FILES = (TRADES, "summary.json", "summary.html", END)
+REPORT_FILES = (TRADES, FIGURES, PAGE, END)
 # Files that a running session writes: the newest tells when a crashed one was last alive.
 _SIGNS_OF_LIFE = (JOURNAL, f"{JOURNAL}-wal", "events.jsonl", CONFIG)
 
@@ -92,9 +89,9 @@ def write_report(run: Run, directory: Path) -> Path:
     figures = summary(run)
     figures_json = json.dumps(figures, indent=1, ensure_ascii=False, allow_nan=False)
     write_atomic(directory / TRADES, trades_csv(run.facts.trades).encode())
-    write_atomic(directory / "summary.json", f"{figures_json}\n".encode())
-    write_atomic(directory / "summary.html", page(run, figures).encode())
-    return directory / "summary.html"
+    write_atomic(directory / FIGURES, f"{figures_json}\n".encode())
+    write_atomic(directory / PAGE, page(run, figures).encode())
+    return directory / PAGE
 
 
 def read_run(run_dir: Path, *, is_running: bool = False) -> Run:

@@ -18,6 +18,7 @@ from typing import Any
 from services import signals
 from services.alerts_file import alerts_size
 from services.clock import boot_ms, iso, monotonic_ms, wall_ms
+from services.file_names import CONFIG
 from services.session import locate
 from services.session.launcher import Launcher, Process, launcher_of_dict
 from services.session.locks import FileLock
@@ -359,7 +360,7 @@ def _start_run(session: Session, settings: Mapping[str, Any]) -> None:
             "platform": sys.platform,
         },
     }
-    write_atomic(session.run_dir / "config.json", json.dumps(config, indent=1, ensure_ascii=False).encode())
+    write_atomic(session.run_dir / CONFIG, json.dumps(config, indent=1, ensure_ascii=False).encode())
     _point_latest(session.run_dir)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from services.file_names import CONFIG, JOURNAL
 from services.session import locate
 from services.session.state import read_session
 from services.waiting import is_there
@@ -28,7 +29,7 @@ def find_run(run: str, options: Mapping[str, str]) -> Path | None:
     is_asked_for = bool(locate.environment(cwd, os.environ).get("LAP_RUNS_DIR"))
     first, second = (named, kept) if is_asked_for else (kept, named)
     for candidate in (_named(first, run), _named(second, run), Path(run)):
-        if any(is_there(candidate / name) for name in ("config.json", "journal.db")):
+        if any(is_there(candidate / name) for name in (CONFIG, JOURNAL)):
             return candidate.resolve()
     return None
 

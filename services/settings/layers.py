@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic_settings import EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
 
+from services.file_names import CONFIG
 from services.session import locate
 from services.settings.model import Settings
 from services.waiting import is_there, read_json
@@ -153,7 +154,7 @@ def recorded_layer(values: Mapping[str, Any], cwd: Path) -> Layer:
         return Layer({}, {}, {})
     path, *more = (cwd / file for file in values["replay_file"])
     run = path if path.is_dir() else path.parent if path.name.startswith("events.") else None
-    config = None if run is None or more else read_json(run / "config.json")
+    config = None if run is None or more else read_json(run / CONFIG)
     said = config.get("settings") if isinstance(config, dict) else None
     of_run = {name: said[name] for name in _MARKET if name in said} if isinstance(said, dict) else {}
     origins = dict.fromkeys(of_run, "replay_file")

@@ -15,6 +15,7 @@ from bus.words import StopReason
 from services import signals
 from services.alerts_file import alert
 from services.clock import monotonic_ms
+from services.file_names import PAGE
 from services.session.launcher import Launcher, OutputWatch, Process
 from services.session.locks import FileLock
 from services.session.state import (
@@ -194,7 +195,7 @@ class Supervisor:
             with contextlib.suppress(OSError):  # it has stopped the session, with a report or without
                 remove_kill_file(self._session)
             self._printer.line(f"session {self._session.run_id} ended: {stop.reason.value} ({stop.detail})")
-            page = self._session.run_dir / "summary.html"
+            page = self._session.run_dir / PAGE
             no_report = f"no report could be made (see alert.txt); try again with 'lap report {self._session.run_id}'"
             self._printer.line(f"report: {page}" if page.is_file() else no_report)
         return stop.code

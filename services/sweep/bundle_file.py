@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.feed.recording_file import replayable
+from services.file_names import CONFIG, JOURNAL
 from services.sweep.errors import SweepError
 
 DATA, CODE = "data", "code"
-_OF_A_RUN = ("config.json", "journal.db", "events.jsonl", "events.jsonl.gz")
+_OF_A_RUN = (CONFIG, JOURNAL, "events.jsonl", "events.jsonl.gz")
 _PACKAGES = ("bus", "services")
 
 

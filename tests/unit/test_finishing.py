@@ -10,8 +10,9 @@ from builders import LATENCY, MINUTE, Bench, config, settings
 
 from bus.messages import ExitReason, StopReason
 from services.broker.errors import CarryOverError
-from services.broker.finishing import JOURNAL_FILE, carry_fault, finish_journal, open_core, read_carried
+from services.broker.finishing import carry_fault, finish_journal, open_core, read_carried
 from services.broker.journal_sqlite import Journal
+from services.file_names import JOURNAL
 from services.session.state import CARRY_FILE
 
 
@@ -31,7 +32,7 @@ def test_a_kept_position_outlives_a_session_that_never_saw_a_price(
     tmp_path: Path, on_stop: str, had_begun: bool
 ) -> None:
     left = kept_by(tmp_path)
-    with Journal(tmp_path / JOURNAL_FILE) as journal:
+    with Journal(tmp_path / JOURNAL) as journal:
         if had_begun:
             open_core(config(on_stop=on_stop), journal, read_carried(tmp_path))
     finish_journal(tmp_path, tmp_path, settings(on_stop=on_stop), StopReason.FEED_LOST)
@@ -39,7 +40,7 @@ def test_a_kept_position_outlives_a_session_that_never_saw_a_price(
 
 
 def test_without_keep_a_session_leaves_nothing(tmp_path: Path) -> None:
-    with Journal(tmp_path / JOURNAL_FILE):
+    with Journal(tmp_path / JOURNAL):
         pass
     finish_journal(tmp_path, tmp_path, settings(), StopReason.DURATION)
     assert read_carried(tmp_path) is None
@@ -61,7 +62,7 @@ def test_what_can_not_be_read_is_no_fresh_account(tmp_path: Path, content: str) 
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_way_out(tmp_path: Path, changes: dict[str, Any]) -> None:
-    with Journal(tmp_path / JOURNAL_FILE) as journal, pytest.raises(CarryOverError, match=r"delete carry\.json"):
+    with Journal(tmp_path / JOURNAL) as journal, pytest.raises(CarryOverError, match=r"delete carry\.json"):
         open_core(config(), journal, {**kept_by(tmp_path), **changes})
 
 
@@ -103,10 +104,10 @@ def test_the_position_of_a_broker_that_was_killed_is_closed_for_the_stops_reason
     bench = Bench()
     bench.enter()
     bench.quote(MINUTE + LATENCY + 1, 100.5)
-    with Journal(tmp_path / JOURNAL_FILE) as journal:
+    with Journal(tmp_path / JOURNAL) as journal:
         journal.record(bench.said, bench.core.snapshot())
     finish_journal(tmp_path, tmp_path, settings(), reason)
-    with Journal(tmp_path / JOURNAL_FILE, read_only=True) as journal:
+    with Journal(tmp_path / JOURNAL, read_only=True) as journal:
         (trade,) = journal.trades()
     assert (trade.exit_reason, trade.exit_price, trade.pnl) == (exit_reason, Decimal("100.5"), Decimal(50))
     assert read_carried(tmp_path) is None
@@ -115,5 +116,5 @@ def test_the_position_of_a_broker_that_was_killed_is_closed_for_the_stops_reason
 def test_without_a_journal_there_are_no_books_to_close(tmp_path: Path) -> None:
     left = kept_by(tmp_path)
     finish_journal(tmp_path, tmp_path, settings(), StopReason.KILL)
-    assert not (tmp_path / JOURNAL_FILE).exists()
+    assert not (tmp_path / JOURNAL).exists()
     assert read_carried(tmp_path) == left
