@@ -5,9 +5,10 @@ import sys
 import threading
 from pathlib import Path
 
+from bus.ports import ALL_SERVICES
 from services.streams import leave_output, prepare
 
-SUPERVISED = ("feed", "strategy", "broker", "monitor", "exchange", "run")
+SUPERVISED = (*ALL_SERVICES, "run")
 
 
 def app() -> None:

@@ -10,12 +10,12 @@ from typing import BinaryIO
 from rich.console import Console
 from rich.text import Text
 
+from bus.ports import ALL_SERVICES
 from services.clock import iso
 from services.commands.log_lines import LEVELS, LogLine, Merger, is_at_least, parse
 from services.session.state import Session
 from services.waiting import is_there, pause
 
-SERVICES = ("feed", "strategy", "broker", "monitor", "exchange")
 REFUSED = 2
 FOLLOW_EVERY_MS = 200
 LAST_BYTES = 50_000_000
@@ -34,11 +34,11 @@ def logs_command(log_dir: Path, session: Session | None, service: str, level: st
         follow: go on until interrupted.
     """
     wanted = level.upper() or LEVELS[0]
-    if service and service not in SERVICES:
-        return _refuse(f"--service must be one of {', '.join(SERVICES)}, was {service!r}")
+    if service and service not in ALL_SERVICES:
+        return _refuse(f"--service must be one of {', '.join(ALL_SERVICES)}, was {service!r}")
     if wanted not in LEVELS:
         return _refuse(f"--level must be one of {', '.join(LEVELS)}, was {level!r}")
-    tails = [Tail(log_dir / f"{name}.jsonl", name) for name in ("system", *SERVICES)]
+    tails = [Tail(log_dir / f"{name}.jsonl", name) for name in ("system", *ALL_SERVICES)]
     if not follow and not any(is_there(tail.path) for tail in tails):
         return _refuse(f"there are no logs in {log_dir}")
 

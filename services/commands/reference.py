@@ -5,10 +5,11 @@ from typing import Any
 
 import typer
 
+from bus.ports import SERVICES
 from services.commands.app import app
 from services.supervision.launch import ANY_OPTION, OPTIONS
 
-SUPERVISED = ("run", "feed", "strategy", "broker", "monitor")
+SUPERVISED = ("run", *SERVICES)
 _ALL = {**OPTIONS, "set": ANY_OPTION}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bus import messages as m
+from bus.ports import EXCHANGE
 from services.alerts_file import alert
 from services.clock import boot_ms, iso, wall_ms
 from services.file_names import HEARTBEAT
@@ -48,8 +49,8 @@ class MonitorShell:
         runner.subscribe("feed", [m.FeedStatus, m.Heartbeat, m.Notice], self._hear)
         runner.subscribe("strategy", [m.StrategyStatus, m.Heartbeat, m.Notice], self._hear)
         runner.subscribe("broker", [m.BrokerStatus, m.Heartbeat, m.Notice, *FACTS], self._hear)
-        if "exchange" in session.services:
-            runner.subscribe("exchange", [m.Heartbeat, m.Notice], self._hear)
+        if EXCHANGE in session.services:
+            runner.subscribe(EXCHANGE, [m.Heartbeat, m.Notice], self._hear)
         runner.overhear = self._hear
         runner.ready = True
         self._write("INFO", "monitor", "session_watched", f"session {session.run_id} is watched")

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bus.ports import ALL_SERVICES
 from services import signals
 from services.alerts_file import alerts_size
 from services.clock import boot_ms, iso, monotonic_ms, wall_ms
@@ -46,7 +47,7 @@ ROLE_TIMEOUT_MS = 3_000
 """How long a role's lock may be held by one that is just leaving."""
 _STALE = (
     *("session.json", "stop.json", "done.json", "strategy.attempt"),
-    *("feed.json", "strategy.json", "broker.json", "monitor.json"),
+    *(f"{service}.json" for service in ALL_SERVICES),
 )
 _OPENING_MS = 10_000
 """How long a session of services started by hand may be without a living one: they are just being started."""

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bus.ports import EXCHANGE
 from bus.words import StopReason
 from services.clock import iso, wall_ms
 from services.waiting import read_json, write_atomic, write_first
@@ -35,7 +36,7 @@ class Session:
         seed: every draw is a function of it.
         started_ms: wall clock at the start, ms since the epoch.
         started_boot_ms: `clock.boot_ms` at the start; the countdown runs on it.
-        ports: TCP ports on loopback by name (`bus.topics.PORTS`).
+        ports: TCP ports on loopback by name (`bus.ports.PORTS`).
         settings: the settings as resolved; unset ones are None, and so is an endless `duration`.
         launcher: who started the session (`launcher.Launcher` as a dict).
         fingerprint: of the settings' sources, so that joining processes can tell that they mean the same session.
@@ -83,8 +84,7 @@ class Session:
     @property
     def services(self) -> tuple[str, ...]:
         """The services of this session, in the order in which they are started."""
-        base = ("feed", "strategy", "broker", "monitor")
-        return ("exchange", *base) if self.settings["source"] == "demo" else base
+        return (EXCHANGE, *SERVICES) if self.settings["source"] == "demo" else SERVICES
 
     def to_json(self) -> bytes:
         """Return the content of `session.json`."""
