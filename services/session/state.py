@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bus.ports import EXCHANGE
+from bus.ports import EXCHANGE, SERVICES
 from bus.words import StopReason
 from services.clock import iso, wall_ms
 from services.waiting import read_json, write_atomic, write_first
