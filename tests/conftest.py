@@ -21,7 +21,7 @@ def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Desk]:
 
     What the test says that it provokes (`provoking`) must have come about there.
     """
-    for desk in desk_in(tmp_path):
+    with desk_in(tmp_path) as desk:
         yield desk
         claims = [claim for mark in request.node.iter_markers("provokes") for claim in mark.args]
         assert [claim for claim in claims if not is_proved(desk, claim)] == [], desk.show()

@@ -22,7 +22,7 @@ from typing import Any
 
 import orjson
 from crash_hook import ORDER
-from processes import LAP, Desk, Program, eventually, python_path
+from processes import LAP, Desk, Program, desk_in, eventually, python_path
 from tape import write_tape
 
 from bus.messages import Message
@@ -141,26 +141,11 @@ class Twins:
             return self._found[play.name]
 
     def _make(self, play: Play) -> Twin:
-        with desk_at(self._directory / play.name) as desk:
+        with desk_in(self._directory / play.name) as desk:
             program = play.session(desk, "max")
             assert program.wait(60) == 0, desk.show()
             assert desk.summary()["restarts"] == 0
             return left_by(desk)
-
-
-class desk_at:  # noqa: N801 - used as a function
-    """A desk in a new directory, whose programs are ended whatever happens."""
-
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True)
-        self._desk = Desk(directory)
-
-    def __enter__(self) -> Desk:
-        return self._desk
-
-    def __exit__(self, *_: object) -> None:
-        for program in self._desk.programs:
-            program.end()
 
 
 def left_by(desk: Desk) -> Twin:

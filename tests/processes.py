@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -209,9 +210,13 @@ def python_path(first: Path) -> str:
     return os.pathsep.join([str(first), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
+@contextmanager
 def desk_in(directory: Path) -> Iterator[Desk]:
-    """A desk whose programs are ended with the test."""
+    """A desk in a directory, made if need be, whose programs are ended with the block, whatever happens in it."""
+    directory.mkdir(parents=True, exist_ok=True)
     desk = Desk(directory)
-    yield desk
-    for program in desk.programs:
-        program.end()
+    try:
+        yield desk
+    finally:
+        for program in desk.programs:
+            program.end()

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from crash_hook import POINTS, SIDES
-from crashing import LIVE_SPEED, PLAYS, SLOW_SPEED, Twins, check_left, crash_order, desk_at
+from crashing import LIVE_SPEED, PLAYS, SLOW_SPEED, Twins, check_left, crash_order
+from processes import desk_in
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -107,7 +108,7 @@ def crash(case: Case, directory: Path, twins: Twins) -> None:
     """Play the case; raise with everything that was said when it did not go as it must."""
     play = PLAYS[case.play]
     twin = twins.of(play)
-    with desk_at(directory) as desk:
+    with desk_in(directory) as desk:
         constants = next((values for end, values in CONSTANTS.items() if case.point.endswith(end)), {})
         doubled = HELLO_TWICE if case.point.endswith("answer with an order") else ()
         order = crash_order(desk, case.points, case.side, twin.moment_of(case.side), constants, doubled)

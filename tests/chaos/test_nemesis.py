@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 from bus_peer import Listener
-from crashing import PLAYS, Twin, Twins, check_books, check_left, check_recording, desk_at, own_ports, reasons_told
+from crashing import PLAYS, Twin, Twins, check_books, check_left, check_recording, own_ports, reasons_told
 from nemesis import Draws, Nemesis
-from processes import FACTOR, LAP, Desk, Program, eventually, python_path
+from processes import FACTOR, LAP, Desk, Program, desk_in, eventually, python_path
 
 from services.clock import monotonic_ms
 from services.replay.script import read_script
@@ -249,7 +249,7 @@ def test_whatever_is_done_to_a_session_nothing_is_lost(tmp_path: Path, capsys: p
     number = 0
     while monotonic_ms() < until_ms:
         directory = tmp_path / f"round {number}"
-        with desk_at(directory) as desk:
+        with desk_in(directory) as desk:
             played = Round(desk, Draws(seed + number), twins)
             try:
                 nemesis = played.play()

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from crashing import PLAYS, Twins, check_left, desk_at
+from crashing import PLAYS, Twins, check_left
 from nemesis import Draws, Nemesis
+from processes import desk_in
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -34,7 +35,7 @@ def killed_in(directory: Path, twins: Twins, seed: int, kills: int, speed: str, 
     """Play a session under a nemesis, check what it left; return the number of kills."""
     play = PLAYS["limits" if seed % 2 else "cross LONG"]
     twin = twins.of(play)
-    with desk_at(directory) as desk:
+    with desk_in(directory) as desk:
         program = play.session(desk, speed, start, **UNTIRING)
         nemesis = Nemesis(desk, program, Draws(seed))
         try:

@@ -39,7 +39,7 @@ class Served:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    for desk in desk_in(tmp_path_factory.mktemp("desk")):
+    with desk_in(tmp_path_factory.mktemp("desk")) as desk:
         yield Served(desk)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from accounting import MINUTE_MS, Account, Market
-from crashing import desk_at, own_ports
-from processes import LAP, Desk, Program, eventually
+from crashing import own_ports
+from processes import LAP, Desk, Program, desk_in, eventually
 
 from services.exchange.faults import KINDS
 
@@ -105,7 +105,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Fut
     place = tmp_path_factory.mktemp("faults")
 
     def run(name: str) -> Account:
-        with desk_at(place / name) as desk:
+        with desk_in(place / name) as desk:
             try:
                 return SESSIONS[name](desk)
             except AssertionError as error:

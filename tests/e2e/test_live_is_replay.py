@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from crashing import crash_order, desk_at, kill, own_ports
-from processes import Desk, Program, eventually
+from crashing import crash_order, kill, own_ports
+from processes import Desk, Program, desk_in, eventually
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -200,7 +200,7 @@ def ends(desk: Desk, program: Program, code: int, reason: str) -> None:
 
 
 def played(session: Callable[[Desk], None], directory: Path) -> Desk:
-    with desk_at(directory) as desk:
+    with desk_in(directory) as desk:
         try:
             session(desk)
         except AssertionError as error:

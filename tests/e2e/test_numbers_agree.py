@@ -85,7 +85,7 @@ class Session:
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """Runs under the eyes of two who hang: a reader of the metrics that says nothing, one of the journal that never ends."""
-    for desk in desk_in(tmp_path_factory.mktemp("desk")):
+    with desk_in(tmp_path_factory.mktemp("desk")) as desk:
         port = free_port()
         program = desk.session(
             LAP_METRICS_PORT=str(port),

@@ -10,8 +10,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from crashing import check_books, desk_at, kill, own_ports
-from processes import Desk, Program, eventually
+from crashing import check_books, kill, own_ports
+from processes import Desk, Program, desk_in, eventually
 
 from bus.messages import Quote, Trade
 from services.feed.recording_file import read_all
@@ -93,7 +93,7 @@ SESSIONS: Mapping[str, Callable[[Desk], Desk]] = {
 
 
 def played(session: Callable[[Desk], Desk], directory: Path) -> Desk:
-    with desk_at(directory) as desk:
+    with desk_in(directory) as desk:
         try:
             return session(desk)
         except AssertionError as error:
