@@ -200,8 +200,12 @@ class Desk:
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
-    """The test's environment without any LAP_ setting of the machine's or option of pytest's, and with `lap` on the path."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LAP_", "PYTEST_"))}
+    """The test's environment with `lap` on the path, without what would make programs other than a user's.
+
+    That is: settings of the machine's, pytest's options, and streams without a buffer.
+    """
+    strange = ("LAP_", "PYTEST_", "PYTHONUNBUFFERED")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(strange)}
     return {**kept, "PATH": f"{BIN}{os.pathsep}{kept.get('PATH', '')}", **env}
 
 

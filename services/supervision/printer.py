@@ -1,6 +1,8 @@
 """What a session prints: through one thread and a bounded queue, so that a reader that does not read stops nobody."""
 
 import errno
+import io
+import os
 import sys
 import threading
 from contextlib import suppress
@@ -18,6 +20,9 @@ class Printer:
 
     def __init__(self) -> None:
         self.reader_is_gone = False
+        # Not through sys.stdout: a thread that stands in its buffer would keep the interpreter from its end.
+        self._raw: io.RawIOBase = open(1, "wb", buffering=0, closefd=False)  # noqa: SIM115 - never closed
+        self._encoding = sys.stdout.encoding
         self._lines: Queue[str | None] = Queue(WAITING_LINES)
         self._thread = threading.Thread(target=self._run, daemon=True, name="printer")
         self._thread.start()
@@ -46,13 +51,17 @@ class Printer:
         lines: list[str | None] = []
         while None not in lines:
             lines = self._waiting()
+            text = "".join(f"{line}{os.linesep}" for line in lines if line is not None)
             try:
-                sys.stdout.write("".join(f"{line}\n" for line in lines if line is not None))
-                sys.stdout.flush()
+                self._write(text.encode(self._encoding, "backslashreplace"))
             except OSError as error:
                 if error.errno in _NOBODY_READS:
                     self.reader_is_gone = True
                     return  # any other trouble, such as a full disk, costs these lines alone
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[self._raw.write(data) or len(data) :]
 
     def _waiting(self) -> list[str | None]:
         """Wait for a line; return it and what has come meanwhile."""
