@@ -169,7 +169,8 @@ class BrokerCore:
             return self._note(said)
         if self._live.is_answer_overdue(now_ms):
             return self._note(said + self._give_up(self._question) + self._work(now_ms))
-        return [*self._note(said), self._question] if self._live.wants_repeat(now_ms) else self._note(said)
+        is_due = self._live.wants_repeat(now_ms, len(self._question.candles))
+        return [*self._note(said), self._question] if is_due else self._note(said)
 
     def close(self, reason: StopReason, now_ms: int) -> list[Message]:
         """End the session after the last event worked off; what waits in the barrier is not worked off any more."""

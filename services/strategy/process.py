@@ -36,6 +36,8 @@ class StrategyShell:
         self._runner = runner
         self._core = core
         self._todo: deque[m.Message] = deque()
+        self._waiting: m.QuestionKey | None = None
+        """The question that is not worked off yet: asked again meanwhile, it is the same."""
         self._informed = False
         self._recalled = False
         self._may_answer_at_once = True
@@ -91,7 +93,8 @@ class StrategyShell:
                     self._tell_ahead(question)
                     self._todo.append(m.Recall((question,), more=True))
                 self._todo.append(m.Recall((), message.more))
-            case m.Decide() if self._recalled:
+            case m.Decide() if self._recalled and message.key != self._waiting:
+                self._waiting = message.key
                 self._tell_ahead(message)
                 self._todo.append(message)
                 if self._may_answer_at_once:
@@ -124,6 +127,7 @@ class StrategyShell:
                 for failed in self._core.failures:
                     self._broker.send(failed)
             case m.Decide():
+                self._waiting = None
                 self._tell_of_warmup()
 
     def _log_failures(self) -> None:
