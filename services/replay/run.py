@@ -12,7 +12,7 @@ from services.broker.core import BrokerCore
 from services.broker.errors import JournalError
 from services.broker.journal_sqlite import Journal
 from services.clock import iso, wall_ms
-from services.file_names import CONFIG, JOURNAL, TRADES
+from services.file_names import CONFIG, JOURNAL, TRADES, without_secrets
 from services.replay.columnar.quiet import Said, spelled_out
 from services.replay.script import ReplayError, Script
 from services.replay.stage import Stage
@@ -146,7 +146,7 @@ def _write_config(script: Script, out: Path, started_ms: int) -> None:
         "seed": script.settings["seed"],
         "started_at": iso(started_ms),
         "replayed": [str(script.run_dir)] if script.run_dir else script.settings["replay_file"],
-        "settings": script.settings,
+        "settings": without_secrets(script.settings),
         "origins": script.origins,
     }
     write_atomic(out / CONFIG, json.dumps(config, indent=1, ensure_ascii=False).encode())

@@ -10,8 +10,8 @@ from services.report.summary import iso, percent
 from services.report.tables_html import Cell, Row, table
 from services.report.words import clock, dash, span, value_text
 
-_OF_A_REPLAY = frozenset({"source", "replay_file", "replay_speed"})
-"""Settings that a replay of data files gives itself."""
+_NOT_SHOWN_AGAIN = frozenset({"source", "replay_file", "replay_speed", "alert_urls"})
+"""Settings that a replay of data files gives itself, and what is secret and changes nothing."""
 
 
 def headline(figures: Mapping[str, Any]) -> str:
@@ -163,7 +163,7 @@ def _again(run: Run) -> str:
     changed = [
         f"--set {_quoted(f'{name}={_given(run.settings.get(name))}')}"
         for name, origin in run.origins.items()
-        if origin.startswith("--set") and name not in _OF_A_REPLAY
+        if origin.startswith("--set") and name not in _NOT_SHOWN_AGAIN
     ]
     return " ".join(["lap replay", *map(_quoted, run.replayed), *changed])
 
@@ -172,7 +172,7 @@ def _given(value: object) -> str:
     """A setting's value as the command line takes it."""
     if isinstance(value, Mapping):
         return ",".join(f"{name}={part}" for name, part in value.items())
-    return ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return "" if value is None else str(value)
 
 
 def _quoted(word: str) -> str:

@@ -19,7 +19,7 @@ from bus.ports import ALL_SERVICES
 from services import signals
 from services.alerts_file import alerts_size
 from services.clock import boot_ms, iso, monotonic_ms, wall_ms
-from services.file_names import CONFIG
+from services.file_names import CONFIG, without_secrets
 from services.session import locate
 from services.session.launcher import Launcher, Process, launcher_of_dict
 from services.session.locks import FileLock
@@ -353,7 +353,7 @@ def _start_run(session: Session, settings: Mapping[str, Any]) -> None:
         "run_id": session.run_id,
         "seed": session.seed,
         "started_at": iso(session.started_ms),
-        "settings": {**session.settings, "alert_urls": ["(not written here)"] * len(session.settings["alert_urls"])},
+        "settings": without_secrets(session.settings),
         "origins": settings["origins"],
         "versions": {
             "python": sys.version.split()[0],

@@ -478,6 +478,13 @@ def test_a_byte_that_is_no_text_spoils_its_own_row_alone(desk: Desk) -> None:
     assert ", 1 row refused;" in done.stdout
 
 
+def test_addresses_of_alerts_are_written_nowhere(desk: Desk) -> None:
+    write_csv(desk.directory / "candles.csv", "candles", candle_rows(swings()))
+    done = desk.lap("replay", "candles.csv", "--out", "out", "--set", "alert_urls=json://a.example/tok123")
+    assert done.returncode == 0
+    assert not [path.name for path in (desk.directory / "out").iterdir() if b"tok123" in path.read_bytes()]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the wall is Linux's")
 def test_a_strategy_gets_no_more_memory_in_a_replay_or_a_sweep_than_in_a_session(desk: Desk) -> None:
     (desk.directory / "greedy.py").write_text(GREEDY)
