@@ -78,6 +78,7 @@ def test_a_session_without_end_has_no_countdown() -> None:
     core = MonitorCore(MonitorConfig("BTCUSDT", None, 1, 1, 1.0), T0)
     assert core.on_timer(T0 + 10**12) == []
     assert "no end" in status_line("BTCUSDT", core.view(T0))
+    assert heartbeat("r", "B", core.view(T0), 0, "", {})["remaining"] is None
 
 
 def test_the_status_line_tells_the_truth() -> None:
@@ -117,6 +118,12 @@ def test_a_warm_up_is_shown_until_it_is_over() -> None:
     assert "warming" not in status_line("BTCUSDT", core.view(T0))
 
 
+def test_a_last_candle_that_is_missing_is_told_as_one() -> None:
+    core = MonitorCore(CONFIG, T0)
+    core.handle(StrategyStatus(1, 1_000, 3_000), T0)
+    assert status_line("BTCUSDT", core.view(T0)).endswith(" | warming up, 1 candle to go")
+
+
 def test_before_anything_is_known_the_view_is_honest() -> None:
     view = MonitorCore(CONFIG, T0).view(T0)
     assert (view.price, view.side, view.equity, view.feed) == (0.0, Side.FLAT, D("10000.0"), "connecting")
@@ -154,3 +161,53 @@ def test_the_heartbeat_holds_what_the_contract_names() -> None:
 )
 def test_spans_read_as_a_clock(ms: int, text: str) -> None:
     assert clock(ms) == text
+
+
+def test_a_source_that_was_lost_is_told_with_what_the_feed_says_of_it() -> None:
+    core = MonitorCore(CONFIG, T0)
+    assert core.handle(replace(feed(FeedState.LOST), detail="no route"), T0) == [
+        Shutdown(StopReason.FEED_LOST, "no route")
+    ]
+    assert core.handle(feed(FeedState.LOST), T0) == [Shutdown(StopReason.FEED_LOST, "reconnect attempts exhausted")]
+
+
+def test_the_price_is_the_brokers_and_the_feeds_until_it_has_one() -> None:
+    core = MonitorCore(CONFIG, T0)
+    core.handle(replace(feed(), price=60_000.0), T0)
+    core.handle(replace(broker(), price=0.0), T0)
+    assert core.view(T0).price == 60_000.0
+    core.handle(replace(broker(), price=59_000.0), T0)
+    assert core.view(T0).price == 59_000.0
+
+
+def test_the_counts_are_those_of_feed_and_broker_and_nothing_before_they_speak() -> None:
+    core = MonitorCore(CONFIG, T0)
+    assert set(core.view(T0).counts.values()) == {0}
+    core.handle(replace(feed(), last_seq=21, ticks=22, candles=23, reconnects=24, refused=25), T0)
+    core.handle(replace(broker(), last_seq=11, pending=12, rejected=13, candles=14), T0)
+    assert core.view(T0).candles == 14
+    assert core.view(T0).counts == {
+        "ticks": 22,
+        "candles": 23,
+        "last_seq": 21,
+        "worked_seq": 11,
+        "trades": 2,
+        "pending": 12,
+        "rejected": 13,
+        "reconnects": 24,
+        "refused": 25,
+        "stale_sec": 0.0,
+    }
+
+
+def test_without_a_position_there_is_none_to_show() -> None:
+    core = MonitorCore(CONFIG, T0)
+    core.handle(broker(Side.FLAT), T0)
+    assert " | flat | " in status_line("BTCUSDT", core.view(T0))
+    assert heartbeat("r", "B", core.view(T0), 0, "", {})["position"] is None
+
+
+def test_a_service_that_has_not_been_heard_of_has_no_age() -> None:
+    view = MonitorCore(CONFIG, T0).view(T0)
+    beat = heartbeat("r", "B", view, 0, "", {"feed": {"state": "STARTING", "pid": 42}})
+    assert beat["services"] == {"feed": {"pid": 42, "age": None, "state": "STARTING", "restarts": 0}}

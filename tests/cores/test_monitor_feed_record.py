@@ -67,3 +67,12 @@ def test_the_core_hands_on_what_it_noticed_and_shows_the_counts() -> None:
     assert core.take_silences(end=True) == [Silence(15.0, 30_000)]
     counts = core.view(0).counts
     assert (counts["reconnects"], counts["stale_sec"], core.market_ts) == (1, 35.0, 30_000)
+
+
+def test_the_core_of_a_monitor_that_was_restarted_goes_on_with_what_the_first_counted() -> None:
+    config, first = MonitorConfig("BTCUSDT", None, 90_000, 1_000, 10_000.0), FeedRecord(1_000)
+    first.take(said(reconnects=2, refused=3))
+    core = MonitorCore(config, 0, FeedRecord(1_000, first.memory))
+    core.handle(said(reconnects=1, refused=0), 0)
+    counts = core.view(0).counts
+    assert (counts["reconnects"], counts["refused"]) == (3, 3)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from feed_builders import OF_NO_KIND, SHARED_DATA, rows_of
 
-from services.data_file.files import DataFileError, DataSpan, look_over, read_rows
+from services.data_file.files import LEAP_MS, DataFileError, DataSpan, file_kind, look_over, read_rows
 from services.feed.facts import RawCandle, RawQuote, RawTrade, Refusal
 from services.feed.source_replay import FACTS
 
@@ -141,3 +141,33 @@ def test_real_files_are_read_whole() -> None:
     assert sum(isinstance(row, RawTrade) for row in rows) == 21_313
     assert sum(isinstance(row, RawQuote) for row in rows) == 66_089
     assert [row[0] for row in rows] == sorted(row[0] for row in rows)
+
+
+def test_a_file_of_nothing_is_of_no_kind(tmp_path: Path) -> None:
+    with pytest.raises(DataFileError, match=r"^a\.csv is empty$"):
+        file_kind(put(tmp_path, "a.csv", "\n\n"))
+
+
+def test_a_row_that_leaps_by_more_than_a_year_does_not_stretch_a_file(tmp_path: Path) -> None:
+    rows = f"1000,1,2\n{2000 + LEAP_MS},1,2\n2000,1,2\n{2000 + LEAP_MS},1,2\n"
+    found = look_over([put(tmp_path, "q.csv", f"ts_ms,bid,ask\n{rows}")])
+    assert (found.first_ms, found.last_ms, found.rows) == (1000, 2000 + LEAP_MS, 3)
+
+
+def test_a_bad_row_goes_with_the_row_before_it(tmp_path: Path) -> None:
+    trades = put(tmp_path, "t.csv", "ts_ms,price,size,side\n1000,1,1,buy\n2000,x,1,buy\n5000,1,1,buy\n")
+    quotes = put(tmp_path, "q.csv", "ts_ms,bid,ask\n500,1,2\n1500,1,2\n")
+    kinds = [type(row).__name__ for row in read_rows([trades, quotes], FACTS)]
+    assert kinds == ["RawQuote", "RawTrade", "Refusal", "RawQuote", "RawTrade"]
+
+
+def test_the_column_that_does_not_read_is_named_whatever_stands_beside_it(tmp_path: Path) -> None:
+    path = put(tmp_path, "t.csv", "venue,side,ts_ms,price,size\nbitunix,buy,1,abc,1\n")
+    assert list(read_rows([path], FACTS)) == [Refusal("bad_row", "t.csv line 2: price is no number: 'abc'")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_a_file_of_wide_characters_is_told_as_such(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.csv").write_bytes(TRADES.encode(encoding))
+    with pytest.raises(DataFileError, match=r"^a\.csv is no text in UTF-8$"):
+        look_over([tmp_path / "a.csv"])

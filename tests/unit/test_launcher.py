@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from services.session.launcher import Process, identify, this_process
+from services.session.launcher import Launcher, Process, identify, this_process
 from services.waiting import wait_until
+
+GONE = Process(2**22 + 1, 0.0)
 
 
 def test_this_process_is_alive_and_told_the_same_again() -> None:
@@ -33,7 +36,48 @@ def test_what_is_left_of_a_killed_process_is_not_alive() -> None:
 
 
 def test_one_that_is_gone_is_told_without_a_start() -> None:
-    assert identify(2**22 + 1) == Process(2**22 + 1, 0.0)
+    assert identify(GONE.pid) == GONE
+
+
+@pytest.mark.parametrize("kind", ["honcho", "run", "shell"])
+def test_a_launcher_is_there_while_all_its_links_are_and_a_shell_may_go(kind: str) -> None:
+    me = this_process()
+    assert Launcher(kind, me, (me,)).is_alive
+    assert Launcher(kind, GONE, (me,)).is_alive is (kind == "shell")
+    assert Launcher(kind, me, (me, GONE)).is_alive is (kind == "shell")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the time of a start is psutil's")
+def test_a_process_is_told_by_its_boot_which_no_wall_clock_moves() -> None:
+    me = this_process()
+    assert me.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert 0 < me.created < time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+WATCHING = """
+import sys
+from services.session.launcher import Launcher, OutputWatch, this_process
+from services.waiting import wait_until
+watch = OutputWatch(Launcher(sys.argv[1], this_process()))
+print(watch.reader_is_gone, flush=True)
+input()
+sys.exit(0 if wait_until(lambda: watch.reader_is_gone, int(sys.argv[2])) else 5)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody can tell")
+@pytest.mark.parametrize(("kind", "patience_ms", "code"), [("honcho", 20_000, 0), ("run", 20_000, 0), ("shell", 0, 5)])
+def test_that_nobody_reads_any_more_is_told_of_honcho_and_lap_run_alone(kind: str, patience_ms: int, code: int) -> None:
+    """A shell may go: what it started by hand stays."""
+    words = [sys.executable, "-c", WATCHING, kind, str(patience_ms)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"False\n"
+        child.stdout.close()
+        child.stdin.write(b"\n")
+        child.stdin.close()
+        assert child.wait(30) == code
 
 
 ASKING = "from services.session.launcher import find_launcher as found; print(found().kind, found().head.pid)"
@@ -72,8 +116,8 @@ def test_honcho_holds_together_what_it_started(tmp_path: Path, words: str) -> No
     ],
 )
 def test_what_is_only_about_honcho_is_not_taken_for_it(tmp_path: Path, words: str) -> None:
-    _, kind, _ = launcher_told_under(tmp_path, words)
-    assert kind == "shell"
+    head, kind, pid = launcher_told_under(tmp_path, words)
+    assert (kind, pid) == ("shell", head)
 
 
 def test_an_editor_whose_name_begins_like_an_interpreters_is_not_one(tmp_path: Path) -> None:

@@ -92,3 +92,13 @@ def test_latest_is_the_newest_run_also_on_a_disk_without_links(tmp_path: Path, m
     (tmp_path / "runs" / "latest").mkdir()
     (tmp_path / "runs" / "latest" / "config.json").touch()
     assert find_run("latest", {}) == newest
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a link needs a right there")
+def test_latest_is_the_run_that_its_link_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("20261123-050000", "20261124-070000"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.json").touch()
+    (tmp_path / "runs" / "latest").symlink_to("20261123-050000", target_is_directory=True)
+    assert find_run("latest", {}) == tmp_path / "runs" / "20261123-050000"

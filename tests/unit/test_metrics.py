@@ -139,3 +139,9 @@ def test_a_port_that_is_taken_is_told(metrics: Metrics) -> None:
         taken.listen()
         with pytest.raises(OSError, match="in use"):
             metrics.serve(taken.getsockname()[1])
+
+
+def test_without_a_position_its_size_is_nothing() -> None:
+    shown = Metrics({})
+    shown.show({**BEAT, "position": None})
+    assert shown.registry.get_sample_value("lap_position_quantity") == 0.0

@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from report_builders import SECOND, START, closed, fill, position, run
+from report_builders import SECOND, START, bar, closed, fill, position, run
 
-from bus.messages import TradeClosed
+from bus.messages import Side, TradeClosed
 from services.report.chart_data import chart_data, merged
 from services.report.costs import Costs, FiveNumbers, costs_of, fee_share_pct, five_numbers, slippages_bps
 from services.report.histogram import Histogram, histogram
@@ -140,3 +140,30 @@ def test_what_happened_is_drawn_where_it_happened() -> None:
     ]
     assert drawn["equity"]["t"] == [start, start + 0.5, start + 10]
     assert drawn["window"] == [start, start + 100]
+
+
+def test_candles_are_drawn_where_they_open_and_as_wide_as_they_lie_apart() -> None:
+    example = run(bars=[bar(0), bar(1, 99.5), bar(3, 104.0, complete=False)])
+    start = START / 1000
+    assert chart_data(example, summary(example))["bars"] == {
+        "sec": 60.0,
+        "t": [start, start + 60, start + 180],
+        "open": [100.0, 100.0, 100.0],
+        "high": [101.0, 101.0, 105.0],
+        "low": [99.0, 98.5, 99.0],
+        "close": [100.0, 99.5, 104.0],
+        "lost": [2],
+    }
+
+
+def test_a_closed_trade_is_drawn_from_its_entry_to_its_exit() -> None:
+    example = run([closed("30", side=Side.SHORT, at=5, held=10)], fills=[fill(1)])
+    start = START / 1000
+    assert chart_data(example, summary(example))["trades"] == [
+        [1, -1, start + 5, 100.0, start + 15, 120.5, 90.0, 120.0, 30.0, 3.0, "TP"]
+    ]
+
+
+def test_an_open_position_without_a_last_price_is_not_drawn() -> None:
+    example = run(fills=[fill(1)], position=position(), last_close=None)
+    assert chart_data(example, summary(example))["trades"] == []

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from html import escape
 from html.parser import HTMLParser
@@ -18,6 +19,7 @@ from services.report.page_assets_file import scripts
 from services.report.page_html import MOST_TRADES, REJECTION_WORDS, page
 from services.report.run import Run
 from services.report.summary import STOP_WORDS, summary
+from services.report.tables_html import Cell, Row, table
 
 EVIL = '<script>alert("x")</script>&'
 
@@ -203,3 +205,95 @@ def test_thinning_keeps_ends_and_extremes() -> None:
     assert (kept[0], kept[-1]) == (curve[0], curve[-1])
     assert {curve[1234], curve[7777]} <= set(kept)
     assert kept == sorted(kept)
+
+
+def test_how_the_session_went_is_told_in_a_table() -> None:
+    feed = {"refused": 5, "reconnects": 1_000, "stale_sec": 6.4}
+    text = html(run(restarts={"feed": 2, "broker": 0}, feed=feed, bars=[bar(0), bar(1, complete=False)]))
+    told = {
+        "candles": "2, with lost data 1",
+        "ticks": "1,234, refused 5",
+        "last price": "101.5",
+        "last event, UTC": "2026-11-23 05:01:40",
+        "reconnects": "1,000",
+        "seconds without data, connected": "6",
+        "service restarts": "2 (feed 2)",
+        "seed": "7",
+        "stopped by": "monitor",
+        "versions": "python 3.11.7",
+    }
+    for name, value in told.items():
+        assert f'<td>{name}</td><td class="words">{value}</td>' in text
+    blank = run(last_close=None, last_ts=0)
+    nothing = html(replace(blank, versions={}, end=replace(blank.end, by="")))
+    assert '<td>versions</td><td class="words">-</td>' in nothing
+    assert '<td>stopped by</td><td class="words">-</td>' in nothing
+    assert '<td>last event, UTC</td><td class="words">-</td>' in nothing
+    assert '<td>last price</td><td class="words">-</td>' in nothing
+
+
+def test_what_trading_cost_stands_between_gross_and_net() -> None:
+    trade = closed("10", fees=Decimal("0.25"), funding=Decimal("-0.05"), equity="10010")
+    text = html(run([trade], fills=[fill(price="100.50")]))
+    amounts = re.findall(r"<tr><td>(\w+)</td><td class=number>([^<]*)</td>", text)
+    assert amounts == [
+        ("gross", "+10.45"),
+        ("slippage", "-0.25"),
+        ("fees", "-0.25"),
+        ("funding", "+0.05"),
+        ("net", "+10.00"),
+    ]
+
+
+def test_a_setting_of_any_kind_is_told_as_the_command_line_takes_it() -> None:
+    changed = run(
+        replayed=["data.csv"],
+        settings={"strategy": "ema_cross", "stop_bps": 40.0, "tick_size": None},
+        origins={"source": "default", **{name: f"--set {name}" for name in ("strategy", "stop_bps", "tick_size")}},
+    )
+    again = "lap replay data.csv --set stop_bps=40.0 --set strategy=ema_cross --set tick_size="
+    assert f"<code>{again}</code>" in html(changed)
+
+
+def test_a_table_has_the_head_it_is_given_and_sorts_only_where_it_says_so() -> None:
+    rows = [[Cell("a"), Cell("5", "number", 5.0)]]
+    body = '<tbody><tr><td>a</td><td class="number" data-value="5">5</td></tr>\n</tbody></table></div>'
+    head = '<thead><tr><th>name</th><th class="number">count</th></tr></thead>'
+    assert table(("name", "+count"), rows) == f'<div class="scroll"><table>{head}{body}'
+    assert table((), rows) == f'<div class="scroll"><table>{body}'
+    head = '<thead><tr><th><button type="button">name</button></th><th></th></tr></thead>'
+    assert table(("name", ""), rows, sortable=True, tall=True) == (
+        f'<div class="scroll tall"><table class="sortable">{head}{body}'
+    )
+    assert table((), rows, sortable=True, stack=True).startswith('<div class="scroll"><table class="sortable stack">')
+
+
+def test_a_row_of_a_trade_names_it_for_the_chart() -> None:
+    assert '<tr data-trade="7"><td>a</td></tr>' in table((), [Row([Cell("a")], 7)])
+
+
+@pytest.mark.parametrize(
+    ("pnl", "tone", "net", "rate"), [("0.50", "good", "+0.50", "100.0 %"), ("-0.50", "bad", "-0.50", "0.0 %")]
+)
+def test_what_was_made_and_lost_is_told_in_its_colour(pnl: str, tone: str, net: str, rate: str) -> None:
+    text = html(run([closed(pnl, equity=str(10000 + Decimal(pnl)))]))
+    assert f'<dt>Net result</dt><dd class="{tone}">{net}<' in text
+    assert f'<dt>Win rate</dt><dd class="">{rate}<' in text
+
+
+def test_without_a_trade_there_is_neither_a_colour_nor_a_win_rate() -> None:
+    text = html(run())
+    assert '<dt>Net result</dt><dd class="">+0.00<' in text
+    assert '<dt>Win rate</dt><dd class="">\N{EN DASH}<' in text
+
+
+@pytest.mark.parametrize(("urls", "told"), [([], "-"), (["json://a", "tgram://b"], "2 set")])
+def test_of_notification_urls_only_their_number_is_told(urls: list[str], told: str) -> None:
+    assert f'<td>alert_urls</td><td class="words">{told}</td>' in html(run(settings={"alert_urls": urls}))
+
+
+@pytest.mark.parametrize(
+    ("price", "told"), [(60_000.5, "60,000.5"), (1.2345678, "1.2345678"), (0.000012345, "1.2345e-05")]
+)
+def test_the_last_price_is_told_in_its_digits(price: float, told: str) -> None:
+    assert f'<td>last price</td><td class="words">{told}</td>' in html(run(last_close=price))

@@ -1,6 +1,6 @@
 """Can a session be trusted: what speaks against it, in words, and where it stands on the time line."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +10,7 @@ from report_builders import SECOND, START, bar, closed, run
 from bus.messages import StopReason
 from services.report.quality import Grade, balance_error, quality_of
 from services.report.run import AcceptedOrder
-from services.report.timeline import Spell, timeline, unix_ms
+from services.report.timeline import Spell, has_own_clock, timeline, unix_ms
 
 ORDER = AcceptedOrder("order-1", START + 9 * SECOND, 100, late=True)
 
@@ -30,6 +30,8 @@ def bars(count: int, lost: int) -> list[Any]:
         ({"restarts": {"feed": 2, "broker": 0}}, Grade.CARE, "Services were restarted (feed 2 x)"),
         ({"feed": {"reconnects": 3}}, Grade.CARE, "lost and found again 3 x"),
         ({"feed": {"stale_sec": 12.4}}, Grade.CARE, "no market data for 12 s"),
+        ({"feed": {"stale_sec": 1.0}}, Grade.CARE, "no market data for 1 s"),
+        ({"feed": {"stale_sec": 0.9}}, Grade.GOOD, ""),
         ({"feed": {"refused": 12}}, Grade.GOOD, ""),
         ({"feed": {"refused": 13}}, Grade.CARE, "13 were not believed, and 1,234 were"),
         ({"feed": {"refused": 1_234}}, Grade.CARE, "1,234 were not believed, and 1,234 were"),
@@ -71,6 +73,7 @@ def test_books_balance_with_an_open_position_and_an_account_taken_over() -> None
     assert balance_error(books) == 0
     assert balance_error(replace(books, open_costs=Decimal(0))) == Decimal("-0.5")
     assert balance_error(replace(books, starting_balance=None)) == 0
+    assert balance_error(replace(books, ending_balance=None)) == 0
 
 
 def test_incidents_lost_data_and_late_orders_share_one_line_of_time() -> None:
@@ -101,3 +104,34 @@ def test_a_simulated_market_has_a_clock_of_its_own() -> None:
 @pytest.mark.parametrize("text", [None, "", "yesterday", "2026-11-23", "2026-11-23T05:00:00"])
 def test_what_is_no_instant_has_no_place(text: str | None) -> None:
     assert unix_ms(text) is None
+
+
+def test_what_went_wrong_is_counted() -> None:
+    counts = {
+        "restarts": 3,
+        "reconnects": 4,
+        "refused_events": 5,
+        "stale_sec": 6.5,
+        "incomplete_candles": 2,
+        "known_candles": 20,
+        "unanswered_candles": 1,
+        "late_orders": 1,
+        "expired_orders": 7,
+        "halted_orders": 8,
+    }
+    bad_day = run(
+        restarts={"feed": 2, "broker": 1},
+        feed={"reconnects": 4, "refused": 5, "stale_sec": 6.5},
+        bars=bars(20, 2),
+        unanswered=[START],
+        orders=[ORDER, replace(ORDER, late=False)],
+        rejections={"expired": 7, "halted": 8},
+    )
+    assert {name: asdict(quality_of(bad_day))[name] for name in counts} == counts
+    assert {name: asdict(quality_of(run()))[name] for name in counts} == dict.fromkeys(counts, 0)
+
+
+def test_a_run_of_an_unknown_start_has_no_clock_to_reckon_from() -> None:
+    unknown = replace(run(), started_at="")
+    assert not has_own_clock(unknown)
+    assert timeline(unknown, [{"ts": "2026-11-23T05:00:20.000Z", "event": "service_failed"}]) == []

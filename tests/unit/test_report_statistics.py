@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from report_builders import SECOND, START, closed
 
-from services.report.equity import deepest_fall, drawdowns, equity_curve
+from services.report.equity import DAY_MS, daily_returns, deepest_fall, drawdowns, equity_curve
 from services.report.statistics import measure
 
 START_BALANCE = Decimal(10000)
@@ -72,6 +72,7 @@ def test_drawdown_counts_the_start_the_trades_and_the_marks_between() -> None:
     [
         ([100.0, 80.0, 200.0, 150.0, 200.0], [0.0, -20.0, 0.0, -25.0, 0.0]),
         ([0.0, -5.0, 10.0, -10.0], [0.0, 0.0, 0.0, -200.0]),
+        ([0.5, 0.25], [0.0, -50.0]),
         ([], []),
     ],
 )
@@ -100,3 +101,18 @@ def test_exposure_is_the_share_of_event_time_with_a_position() -> None:
     assert measured([closed(at=-500, held=510)]).exposure_pct == 10.0
     assert measure(trades, START_BALANCE).exposure_pct == 0.0
     assert measure(trades, START_BALANCE).average_holding_sec == 12.5
+
+
+@pytest.mark.parametrize(
+    ("equity", "lasted"),
+    [([100, 90, 100, 50], 20), ([100, 90, 95, 101, 100], 30), ([100, 90, 95], 20), ([100, 100, 101], 0), ([], 0)],
+)
+def test_a_fall_lasts_from_its_peak_until_equity_is_as_high_again_or_to_the_end(
+    equity: list[float], lasted: int
+) -> None:
+    assert deepest_fall((10 * place, value) for place, value in enumerate(equity)).longest_ms == lasted
+
+
+def test_a_day_after_one_that_ended_with_nothing_has_no_return() -> None:
+    curve = [(0, 100.0), (1, 50.0), (DAY_MS + 1, 0.0), (2 * DAY_MS + 1, 5.0), (4 * DAY_MS + 1, 10.0)]
+    assert daily_returns(curve) == [-0.5, -1.0, 0.0, 0.0, 1.0]

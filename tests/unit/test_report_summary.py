@@ -4,7 +4,7 @@ import json
 from decimal import Decimal
 
 import pytest
-from report_builders import SECOND, START, closed, position, run
+from report_builders import SECOND, START, bar, closed, position, run
 
 from bus.messages import StopReason
 from services.report.summary import STOP_WORDS, iso, summary, verdict
@@ -116,3 +116,25 @@ def test_the_verdict_in_words(pnls: list[str], said: str) -> None:
 
 def test_times_are_utc_with_milliseconds() -> None:
     assert iso(START + 7) == "2026-11-23T05:00:00.007Z"
+
+
+def test_what_holding_one_coin_made_is_told_from_the_first_open_to_the_last_price() -> None:
+    assert summary(run(bars=[bar(0, 90.0), bar(1)]))["buy_and_hold_pct"] == pytest.approx(1.5)
+    without = summary(run())
+    assert (without["buy_and_hold_pct"], without["undefined"]["buy_and_hold_pct"]) == (None, "no candle was closed")
+
+
+def test_the_time_in_a_position_that_is_still_open_counts() -> None:
+    assert summary(run(position=position()))["exposure_pct"] == 99.0
+
+
+@pytest.mark.parametrize(("funding", "told"), [("0.40", "Before fees and funding it made 0.55."), ("-0.20", "")])
+def test_a_loss_that_fees_and_funding_made_is_told_as_one(funding: str, told: str) -> None:
+    words = verdict(summary(run([closed("-0.10", funding=Decimal(funding), equity="9999.90")])))
+    assert told in words
+    assert ("Before fees" in words) == bool(told)
+
+
+def test_without_any_balance_nothing_was_made_in_percent() -> None:
+    figures = summary(run(starting_balance=None, ending_balance=None))
+    assert (figures["starting_balance"], figures["net_pnl_pct"]) == (0.0, 0.0)

@@ -10,6 +10,8 @@ from services.report.words import clock, dash, many, span, value_text
     [
         (0, "0.0 s"),
         (0.44, "0.4 s"),
+        (9.94, "9.9 s"),
+        (10, "10 s"),
         (12, "12 s"),
         (59.4, "59 s"),
         (59.6, "1 min"),

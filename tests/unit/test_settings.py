@@ -369,6 +369,7 @@ BAD_TOML = [
     ("tp_r = 1\ntp_r = 2\n", "lap.toml, line 2: Cannot overwrite a value"),
     ("tp_r = 1\nstop_bps", "lap.toml, line 2: Expected '=' after a key in a key/value pair"),
     ("tp_r = 1\nsymbol = '\xff'", "lap.toml, line 2: it is not UTF-8 text"),
+    ("tp_r = 1\nalert_urls = [\n\n", "lap.toml, line 2: Invalid value"),
     (r'log_dir = "C:\Users\me"', r"lap.toml, line 1: Invalid hex value; a path with \ in it stands in single quotes"),
     (
         r'replay_file = "here\temp.csv"',
@@ -388,6 +389,7 @@ BAD_TOML = [
     ("[strategy_params]\nday = 2026-01-01", "strategy_params must be a table such as"),
     ("[strategy_params]\nfast = inf", "strategy_params must be a table such as"),
     ("alert_urls = [5]", "alert_urls must be notification URLs such as"),
+    ("alert_urls = 5", "alert_urls must be notification URLs such as"),
     ("replay_file = [5]", "replay_file must name one or more files, got 5 (from lap.toml)"),
     ("replay_speed = true", "replay_speed must be greater than 0, or max, got true (from lap.toml)"),
 ]
@@ -397,6 +399,13 @@ BAD_TOML = [
 def test_a_bad_settings_file_gives_one_line_with_file_and_place(tmp_path: Path, text: str, line: str) -> None:
     (tmp_path / "lap.toml").write_bytes(text.encode("latin-1"))
     assert error(tmp_path).startswith(line)
+
+
+def test_only_where_a_path_may_be_meant_are_quotes_advised(tmp_path: Path) -> None:
+    toml(tmp_path, "tp_r = 1\nstop_bps = \n")
+    assert error(tmp_path) == "lap.toml, line 2: Invalid value"
+    toml(tmp_path, "log_dir = 'my\\logs'\nstop_bps = \n")
+    assert error(tmp_path) == "lap.toml, line 2: Invalid value"
 
 
 def test_another_settings_file_is_named_in_errors_and_origins(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Strategies by name: of the working directory, of plug-ins; what can not be loaded is told in a sentence."""
 
 import builtins
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 from services.commands.strategies import NewStrategyError, new_strategy, strategy_lines
 from services.strategy import loading
 from services.strategy.interface import StrategyError
-from services.strategy.loading import load_strategy
+from services.strategy.loading import BUILT_IN, listed, load_strategy
 
 PLUGIN = '''
 """A plug-in's strategy."""
@@ -34,7 +35,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     info = site / "plugged-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n")
-    entries = "plugged = plugged_strategies:Plugged\ntorn = plugged_strategies:Missing"
+    entries = "torn = plugged_strategies:Missing\nplugged = plugged_strategies:Plugged"
     (info / "entry_points.txt").write_text(f"[laptop_agents.strategies]\n{entries}\n")
     (site / "plugged_strategies.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(str(site))
@@ -70,6 +71,7 @@ def test_a_plug_in_is_named_by_its_entry_point(installed: Path) -> None:
         ("Yours = 5", "has no class Mine"),
         ("@@class Mine(Strategy): pass", "has no method on_candle"),
         ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n warmup = 2.5", "warmup of strategy"),
+        ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n warmup = -1", "whole number of candles, was -1"),
         ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n warmup = 1_000_001", "at most 1000000 candles"),
         ("@@class Mine(Strategy):\n async def on_candle(self, c, k): pass", "on_candle of strategy"),
         ("@@class Mine(Strategy):\n async def on_candle(self, c, k): yield", "must be a plain method"),
@@ -87,6 +89,10 @@ def test_a_plug_in_is_named_by_its_entry_point(installed: Path) -> None:
             "name 'Nowhere' is not defined",
         ),
         ("@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n params: int", "must be a class with @dataclass"),
+        (
+            "@@class Mine(Strategy):\n def on_candle(self, c, k): pass\n params: 'Nowhere'",
+            "the annotations of one_of_mine:Mine can not be read: NameError",
+        ),
     ],
 )
 def test_what_can_not_be_loaded_is_told_in_a_sentence(
@@ -150,3 +156,47 @@ def test_whoever_waits_for_an_import_is_told_what_for(
     with pytest.raises(StrategyError, match="has no class Slow"):
         load_strategy("slow:Slow", {}, tmp_path)
     assert "".join(told).count("\n") == 1
+
+
+def test_each_strategy_is_listed_once_the_built_in_ones_first(installed: Path) -> None:
+    found = list(listed(installed))
+    assert [one.name for one in found] == [*BUILT_IN, "plugged", "torn"]
+    assert [one.name for one in found if one.fault] == ["torn"]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("sma_crss", "no strategy is called 'sma_crss'; the nearest is 'sma_cross'; one of your own is named"),
+        ("zzz", "no strategy is called 'zzz'; 'lap strategies' lists them; one of your own is named"),
+    ],
+)
+def test_a_name_that_nobody_has_is_told_with_the_nearest_one(name: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(StrategyError, match=says):
+        load_strategy(name, {}, tmp_path)
+
+
+def test_a_module_that_is_nowhere_is_told_without_a_place_in_pythons_own_code(tmp_path: Path) -> None:
+    with pytest.raises(StrategyError) as refusal:
+        load_strategy("nowhere_at_all:Mine", {}, tmp_path)
+    assert str(refusal.value) == (
+        "strategy nowhere_at_all:Mine can not be imported: ModuleNotFoundError: No module named 'nowhere_at_all'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "fault"), [({"fast": 3}, ""), ({"fats": 3}, "sma_cross has no parameter 'fats'; the nearest is 'fast'")]
+)
+def test_a_strategy_is_tried_in_a_process_of_its_own_that_answers_in_json(
+    params: dict[str, int], fault: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "services.strategy.loading"],
+        input=json.dumps(["sma_cross", params]),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == {"fault": fault}

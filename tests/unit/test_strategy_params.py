@@ -32,6 +32,11 @@ class Odd:
 
 
 @dataclass(frozen=True)
+class Pair:
+    window: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Needy:
     window: int
 
@@ -64,6 +69,7 @@ def test_what_is_not_given_has_its_default_and_whole_numbers_are_numbers_too() -
         (Needy, {}, "mine needs the parameter 'window'"),
         (Loose, {}, "must be a class with @dataclass"),
         (Odd, {}, "parameter 'window' of mine must be int, float, str, bool"),
+        (Pair, {}, "parameter 'window' of mine must be int, float, str, bool, or a tuple of one of them"),
     ],
 )
 def test_a_wrong_one_is_told_in_a_sentence(cls: type, given: dict[str, Any], says: str) -> None:
@@ -76,3 +82,8 @@ def test_they_can_be_listed_with_their_rules() -> None:
     window, share, *_, levels = declared(Knobs, "mine")
     assert (window.name, window.kind_name, window.default, str(window.rules)) == ("window", "int", 20, ">= 2, <= 100")
     assert (str(share.rules), levels.kind_name) == ("> 0", "tuple[float, ...]")
+
+
+def test_one_that_must_be_given_has_no_default() -> None:
+    (window,) = declared(Needy, "mine")
+    assert (window.is_required, window.default) == (True, None)

@@ -1,5 +1,6 @@
 """What the best of many is worth, against the numbers in the papers, and against draws."""
 
+import csv
 from math import sqrt
 from statistics import NormalDist, fmean
 
@@ -25,6 +26,11 @@ def test_the_deflated_sharpe_ratio_is_that_of_the_papers_example() -> None:
     best = Shape(days=1250, sharpe=2.5 / sqrt(250), skewness=-3, kurtosis=10)
     assert deflated_sharpe(best, spread(100, 1 / (2 * 250))) == pytest.approx(0.9004, abs=5e-5)
     assert deflated_sharpe(best, [best.sharpe]) is None
+
+
+def test_returns_whose_shape_leaves_no_error_to_measure_by_have_no_deflated_sharpe_ratio() -> None:
+    assert deflated_sharpe(Shape(days=30, sharpe=1.0, skewness=1.0, kurtosis=1.0), [0.5, 1.0]) is None
+    assert deflated_sharpe(Shape(days=30, sharpe=1.0, skewness=3.0, kurtosis=1.0), [0.5, 1.0]) is None
 
 
 def test_more_trials_make_the_same_sharpe_ratio_worth_less() -> None:
@@ -114,3 +120,16 @@ def test_a_heat_map_has_the_mean_over_everything_else() -> None:
     first = heat_maps(space, runs, Goal("net_pnl"))[0]
     assert (first.down, first.across) == ("a", "b")
     assert first.cells == [[150.5, 160.5], [250.5, None]]
+
+
+def test_a_choice_that_was_never_tried_has_no_efficiency() -> None:
+    trained = [done for done in RUNS if done[0].part == TRAIN]
+    assert efficiency(fold_results(FOLDS, trained, Goal("net_pnl"))) is None
+
+
+def test_the_table_of_folds_has_the_figures_in_sample_and_out_of_sample() -> None:
+    runs = [*RUNS[:-1], (Job(2, TEST, 1, {"fast": 20}), Outcome("failed", {}, error="no such luck"))]
+    rows = list(csv.DictReader(folds_csv(("fast",), fold_results(FOLDS, runs, Goal("net_pnl"))).splitlines()))
+    assert [(row["net_pnl_train"], row["net_pnl_test"]) for row in rows] == [("12.0", "-1.0"), ("8.0", "")]
+    (untried,) = csv.DictReader(folds_csv(("fast",), fold_results(FOLDS[:1], [], Goal("net_pnl"))).splitlines())
+    assert (untried["trial"], untried["fast"], untried["net_pnl_train"], untried["net_pnl_test"]) == ("", "", "", "")

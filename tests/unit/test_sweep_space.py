@@ -7,7 +7,7 @@ from services.sweep.combination import SWEPT
 from services.sweep.errors import SweepError
 from services.sweep.figures import FIGURES, LESS_IS_BETTER, Figures, Goal, goal_of
 from services.sweep.folds import Fold, folds_of, lengths_of
-from services.sweep.space import Between, Choices, Space, combinations, size, space_of, text_of
+from services.sweep.space import Between, Choices, Space, brief, combinations, corners, size, space_of, text_of
 
 MINUTE, DAY = 60_000, 86_400_000
 
@@ -24,6 +24,7 @@ MINUTE, DAY = 60_000, 86_400_000
         ([], ["tp_r=1:1.5:0.1"], (Choices("tp_r", (1.0, 1.1, 1.2, 1.3, 1.4, 1.5)),)),
         ([], ["skew=-1:1:1"], (Choices("skew", (-1, 0, 1)),)),
         ([], ["tp_r=1.0:2"], (Between("tp_r", 1.0, 2.0),)),
+        ([], ["tp_r=5e-1:2"], (Between("tp_r", 0.5, 2.0),)),
         (["a=1"], ["b=1:2"], (Choices("a", (1,)), Choices("b", (1, 2)))),
     ],
 )
@@ -137,3 +138,43 @@ def test_the_best_is_the_most_or_the_least_and_of_equals_the_first() -> None:
     assert set(FIGURES) >= LESS_IS_BETTER
     with pytest.raises(SweepError, match="there is no figure 'sharp'; did you mean sharpe"):
         goal_of("sharp")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.123456789, "0.123457"), (5.0, "5"), (1_234_567, "1234567"), (True, "true"), ("keep", "keep")]
+)
+def test_a_value_that_is_looked_at_has_six_digits_if_it_was_drawn(value: float | str, text: str) -> None:
+    assert brief(value) == text
+
+
+def test_a_grid_may_have_as_many_combinations_as_are_allowed() -> None:
+    assert len(next(combinations(space_of([], ["a=1:1000", "b=1:100"])))) == 2
+    with pytest.raises(SweepError, match="the grid has 101,000 combinations"):
+        combinations(space_of([], ["a=1:1000", "b=1:101"]))
+
+
+def test_the_corners_of_a_space_are_its_outermost_values() -> None:
+    space = space_of(["a=1,2,3", "b=x"], ["c=0.5:1.5"])
+    expected = [{"a": a, "b": "x", "c": c} for a in (1, 3) for c in (0.5, 1.5)]
+    assert corners(space) == expected
+    assert corners(space, 3) == expected[:3]
+
+
+@pytest.mark.parametrize(
+    ("data_ms", "train_ms", "test_ms", "told"),
+    [
+        (DAY, DAY, 90_000, "the data last 1 d after the history: too little for --walk-forward of 1 d and 1.5 min"),
+        (
+            60 * MINUTE,
+            36 * 60 * MINUTE,
+            MINUTE,
+            "last 1 h after the history: too little for --walk-forward of 1.5 d and 1 min",
+        ),
+        (30_000, 30_000, 5_000, "last 30 s after the history: too little for --walk-forward of 30 s and 5 s"),
+    ],
+)
+def test_a_length_is_told_in_the_greatest_unit_that_it_fills(
+    data_ms: int, train_ms: int, test_ms: int, told: str
+) -> None:
+    with pytest.raises(SweepError, match=told):
+        folds_of(0, data_ms, train_ms, test_ms)

@@ -110,3 +110,12 @@ def test_a_file_that_a_virus_scanner_holds_for_a_moment_is_written(
         monkeypatch.setattr(Path, name, partialmethod(scanned, move=name))
     write(tmp_path / "key", b"content")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("key", b"content")]
+
+
+def test_a_lock_that_stays_taken_is_waited_for_no_longer_than_told(tmp_path: Path) -> None:
+    held, asked = FileLock(tmp_path / "feed.lock"), FileLock(tmp_path / "feed.lock")
+    assert held.acquire(0)
+    assert not asked.acquire(1)
+    held.release()
+    assert asked.acquire(0)
+    asked.release()
